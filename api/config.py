@@ -1,0 +1,94 @@
+"""Every setting, with its unit and default, read once from the environment; unsafe ones refuse."""
+
+import os
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from api.errors import Unsafe
+
+MODES = ("production", "demo", "test")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What may be set. The environment variable is named in each field's metadata."""
+
+    mode: str = field(default="production", metadata={"env": "FRESHTRAIL_MODE"})
+    data: Path = field(default=Path("var"), metadata={"env": "FRESHTRAIL_DATA"})
+    database_url: str = field(default="", metadata={"env": "DATABASE_URL"})
+    clock: str = field(default="", metadata={"env": "FRESHTRAIL_CLOCK"})
+    host: str = field(default="127.0.0.1", metadata={"env": "HOST"})
+    port: int = field(default=8000, metadata={"env": "PORT"})
+    workers: int = field(default=2, metadata={"env": "WEB_WORKERS"})
+    threads: int = field(default=4, metadata={"env": "WEB_THREADS"})
+    issuer: str = field(default="https://freshtrail.example", metadata={"env": "TOKEN_ISSUER"})
+    audience: str = field(default="freshtrail-v1", metadata={"env": "TOKEN_AUDIENCE"})
+    access_minutes: int = field(default=10, metadata={"env": "ACCESS_TOKEN_MINUTES"})
+    sign_in_hours: int = field(default=12, metadata={"env": "SIGN_IN_HOURS"})
+    cors_origins: str = field(default="", metadata={"env": "CORS_ORIGINS"})
+    rate_principal: int = field(default=1200, metadata={"env": "RATE_PER_PRINCIPAL"})
+    rate_clinic: int = field(default=12000, metadata={"env": "RATE_PER_CLINIC"})
+    rate_sign_in: int = field(default=10, metadata={"env": "RATE_SIGN_IN"})
+    rate_limit_url: str = field(default="", metadata={"env": "RATE_LIMIT_URL"})
+    body_kib: int = field(default=256, metadata={"env": "MAX_BODY_KIB"})
+    backdate_days: int = field(default=90, metadata={"env": "STEP_BACKDATE_DAYS"})
+    idempotency_hours: int = field(default=24, metadata={"env": "IDEMPOTENCY_HOURS"})
+    security_contact: str = field(
+        default="mailto:security@freshtrail.example", metadata={"env": "SECURITY_CONTACT"}
+    )
+
+    @property
+    def url(self) -> str:
+        """The database's address; without one, an SQLite file in the data folder."""
+        return self.database_url or f"sqlite:///{(self.data / 'freshtrail.sqlite').resolve()}"
+
+    @property
+    def keys(self) -> Path:
+        """The folder of signing and field keys; never inside the database, never committed."""
+        return self.data / "keys"
+
+    @property
+    def origins(self) -> list[str]:
+        """The browser origins that may call, from a comma-separated list."""
+        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+
+
+def from_environment(environ: "os._Environ[str] | dict[str, str]" = os.environ) -> Settings:
+    """Settings as the environment has them; raises `Unsafe` on what can't be served with."""
+    given: dict[str, Any] = {}
+    for f in fields(Settings):
+        text = environ.get(f.metadata["env"], "")
+        if text:
+            given[f.name] = _read(f.metadata["env"], text, type(f.default))
+    return _checked(Settings(**given))
+
+
+def _read(name: str, text: str, kind: type) -> object:
+    if kind is int:
+        if not text.isascii() or not text.isdigit():
+            raise Unsafe(f"{name} must be a whole number, not {text!r}.")
+        return int(text)
+    return Path(text) if issubclass(kind, Path) else text
+
+
+def _checked(settings: Settings) -> Settings:
+    if settings.mode not in MODES:
+        raise Unsafe(f"FRESHTRAIL_MODE must be one of {', '.join(MODES)}.")
+    if settings.clock and settings.mode == "production":
+        raise Unsafe("FRESHTRAIL_CLOCK moves time and is for demo and test mode alone.")
+    if settings.clock and datetime.fromisoformat(settings.clock).tzinfo is None:
+        raise Unsafe("FRESHTRAIL_CLOCK must be an RFC 3339 instant with its offset.")
+    if settings.url.startswith("postgresql://"):
+        raise Unsafe("DATABASE_URL must name its driver: postgresql+psycopg://...")
+    if not 1 <= settings.access_minutes <= 15:
+        raise Unsafe("ACCESS_TOKEN_MINUTES must lie between 1 and 15.")
+    return settings
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read at the first call."""
+    return from_environment()

@@ -1,0 +1,42 @@
+"""The ground that all tables stand on: engine, store (the database session), tables, pages."""
+
+from api.db.engines import (
+    engine as engine,
+    in_one_trip as in_one_trip,
+    make_engine as make_engine,
+    one_trip_pool as one_trip_pool,
+    reachable as reachable,
+    schema_version as schema_version,
+    watchers as watchers,
+)
+from api.db.pages import (
+    SYNC_MARGIN as SYNC_MARGIN,
+    bounds as bounds,
+    cut as cut,
+    page as page,
+    page_of as page_of,
+    shape_of as shape_of,
+)
+from api.db.sealing import (
+    conceal as conceal,
+    reveal as reveal,
+    sealed_columns as sealed_columns,
+)
+from api.db.stores import (
+    Store as Store,
+    found as found,
+    leave_store as leave_store,
+    match as match,
+    store as store,
+    transaction as transaction,
+)
+from api.db.tables import (
+    Instant as Instant,
+    Sealed as Sealed,
+    Word as Word,
+    metadata as metadata,
+    new_id as new_id,
+    of as of,
+    tenant_table as tenant_table,
+)
+from api.paging import Listing as Listing, Page as Page, Values as Values

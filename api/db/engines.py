@@ -1,0 +1,115 @@
+"""The engine: one a process, with the pragmas, waits and transactions that keep records safe."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
+
+from api.config import settings
+from api.paging import Values
+
+watchers: list[Callable[[str], None]] = []
+"""Told of every statement that goes to the database; tests count round trips with it."""
+
+
+def make_engine(url: str, pool: int = 4, plan: str = "auto", **more: Any) -> Engine:
+    """An engine with the pragmas, waits and transactions that keep records safe."""
+    if url.startswith("sqlite"):
+        engine = create_engine(url, pool_size=pool, max_overflow=pool, pool_timeout=2)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    engine = create_engine(
+        url,
+        pool_size=pool,
+        max_overflow=2,
+        pool_timeout=2,
+        pool_recycle=1800,
+        **more,
+        connect_args={
+            "connect_timeout": 5,
+            "options": "-c statement_timeout=5000 -c lock_timeout=2000 -c timezone=UTC"
+            f" -c idle_in_transaction_session_timeout=10000 -c jit=off -c plan_cache_mode={plan}",
+        },
+    )
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred transaction that reads and then writes fails at once when another writes.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@cache
+def engine() -> Engine:
+    """The engine of this process, for the database that the settings name."""
+    made = make_engine(settings().url, settings().threads)
+    event.listen(made, "before_cursor_execute", _tell_watchers)
+    return made
+
+
+def _tell_watchers(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+    for watcher in watchers:
+        watcher(statement)
+
+
+@cache
+def one_trip_pool() -> Engine | None:
+    """The autocommit engine of hot reads on PostgreSQL; None on SQLite, which has no such trip."""
+    if not settings().url.startswith("postgresql"):
+        return None
+    return make_engine(
+        settings().url,
+        settings().threads,
+        isolation_level="AUTOCOMMIT",
+        pool_reset_on_return=None,  # each statement is a transaction of its own
+        plan="force_generic_plan",  # a plan for its values costs more than the statement
+    )
+
+
+def in_one_trip(statement: str, values: Values) -> list[Any]:
+    """The rows of one prepared statement on the driver's own cursor: one trip, its own transaction.
+
+    Measured against the same statement through a Core connection: see `benchmarks/README.md`.
+    """
+    pool = one_trip_pool()
+    assert pool is not None
+    connection = pool.raw_connection()
+    try:
+        for watcher in watchers:
+            watcher(statement)
+        return list(connection.driver_connection.execute(statement, values).fetchall())  # type: ignore[union-attr]
+    except psycopg.Error as problem:
+        connection.invalidate()
+        raise DBAPIError.instance(statement, None, problem, psycopg.Error) from problem
+    finally:
+        connection.close()
+
+
+def reachable() -> bool:
+    """Whether the database answers."""
+    try:
+        with engine().connect() as connection:
+            connection.execute(text("SELECT 1"))
+        return True
+    except DBAPIError:
+        return False
+
+
+def schema_version() -> str | None:
+    """The migration the database stands at, or None when there is none."""
+    try:
+        with engine().connect() as connection:
+            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            return None if found is None else str(found)
+    except DBAPIError:
+        return None

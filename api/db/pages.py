@@ -1,0 +1,93 @@
+"""Pages of a list, by key and never by offset."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Integer, Select, Table, bindparam, tuple_
+
+from api import clock
+from api.db.stores import store
+from api.paging import Listing, Page, Values
+
+SYNC_MARGIN = timedelta(seconds=30)
+"""How far `synced_to` stays behind now, so that a transaction committing late is not missed."""
+
+
+Keys = Sequence[Any]
+
+
+def page(
+    statement: Select[Any],
+    table: Table,
+    asked: Page,
+    order: Keys = (),
+    newest_first: bool = False,
+    opens: Table | None = None,
+) -> Listing:
+    """One page of `statement`, by key and never by offset, so that nothing is skipped or repeated.
+
+    Ordered by `order` and id, or by `(updated_at, id)` with tombstones when changes since a time
+    are asked for. The statement must select `id` and the order columns (and `updated_at`,
+    `deleted_at` for changes), and must not filter `deleted_at` itself.
+    """
+    paged = page_of(statement, table, shape_of(asked), order, newest_first)
+    return cut(store().rows(paged, opens, **bounds(asked)), asked, order)
+
+
+def shape_of(asked: Page) -> tuple[bool, bool]:
+    """What makes pages of one list different statements: changes since, and going on after."""
+    return asked.since is not None, asked.after is not None
+
+
+def page_of(
+    statement: Select[Any],
+    table: Table,
+    shape: tuple[bool, bool],
+    order: Keys = (),
+    newest_first: bool = False,
+) -> Select[Any]:
+    """The statement of a page of this shape; its values are those of `bounds`."""
+    since, after = shape
+    keys = [table.c.updated_at, table.c.id] if since else [*order, table.c.id]
+    if since:
+        moment = bindparam("since_", type_=table.c.updated_at.type)
+        statement, newest_first = statement.where(table.c.updated_at >= moment), False
+    else:
+        statement = statement.where(table.c.deleted_at.is_(None))
+    if after:
+        mark, last = tuple_(*keys), tuple_(*map(_after, range(len(keys)), keys))
+        statement = statement.where(mark < last if newest_first else mark > last)
+    ordered = [key.desc() for key in keys] if newest_first else keys
+    return statement.order_by(*ordered).limit(bindparam("limit_", type_=Integer))
+
+
+def _after(number: int, key: Any) -> Any:
+    return bindparam(f"after_{number}_", type_=key.type)
+
+
+def bounds(asked: Page) -> Values:
+    """The values of a page: its limit and one row more, and where it begins."""
+    values: Values = {"limit_": asked.limit + 1}
+    if asked.since is not None:
+        values["since_"] = asked.since
+    return values | {f"after_{i}_": value for i, value in enumerate(asked.after or ())}
+
+
+def cut(rows: list[Values], asked: Page, order: Keys = ()) -> Listing:
+    """The rows of a page as the listing that was asked for."""
+    if asked.since is None:
+        return _cut(rows, asked.limit, [*(key.key for key in order), "id"])
+    listing = _cut(rows, asked.limit, ["updated_at", "id"])
+    gone = [row for row in listing.items if row.get("deleted_at") is not None]
+    listing.tombstones = [{"id": row["id"], "deleted_at": row["deleted_at"]} for row in gone]
+    listing.items = [row for row in listing.items if row.get("deleted_at") is None]
+    if listing.next_after is None:
+        listing.synced_to = clock.now() - SYNC_MARGIN
+    return listing
+
+
+def _cut(rows: list[Values], limit: int, keys: list[str]) -> Listing:
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return Listing(rows, tuple(rows[-1][key] for key in keys) if more else None)

@@ -1,0 +1,120 @@
+"""Field encryption: what is sealed can be read only with keys that never lie in the database.
+
+Envelope `v1.<key id>.<nonce>.<ciphertext>`, AES-256-GCM (NIST SP 800-38D), a key per clinic
+derived by HKDF-SHA256 (RFC 5869) from a master key in a file. The associated data are table,
+column, row id, clinic id and key id, so that a sealed value moved elsewhere does not open.
+"""
+
+import json
+import os
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import cache, lru_cache
+from hashlib import sha256
+from hmac import new as hmac
+from pathlib import Path
+from typing import Any
+from unicodedata import normalize
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from api.config import settings
+from api.errors import Unavailable, Unsafe
+
+NONCE_BYTES = 12
+KEY_BYTES = 32
+GLOBAL = UUID(int=0)
+"""Stands for "no clinic": accounts exist before anybody has chosen a clinic."""
+
+
+def make_keys(folder: Path) -> bool:
+    """Make the master field key unless it is there; tells whether it was made."""
+    path = folder / "field-keys.json"
+    if path.exists():
+        return False
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    kid = secrets.token_hex(4)
+    content = {"current": kid, "keys": {kid: urlsafe_b64encode(os.urandom(KEY_BYTES)).decode()}}
+    _write_private(path, json.dumps(content))
+    return True
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+
+
+@cache
+def _masters() -> tuple[str, dict[str, bytes]]:
+    try:
+        content = json.loads((settings().keys / "field-keys.json").read_text())
+        keys = {kid: urlsafe_b64decode(key) for kid, key in content["keys"].items()}
+        if len(keys[content["current"]]) != KEY_BYTES:
+            raise ValueError("a field key must have 32 bytes")
+    except (OSError, ValueError, KeyError) as problem:
+        raise Unsafe(f"The field keys can't be read ({type(problem).__name__}).") from problem
+    return content["current"], keys
+
+
+@lru_cache(maxsize=4096)
+def _key(kid: str, clinic_id: UUID, purpose: bytes) -> bytes:
+    info = b"freshtrail|" + purpose + b"|" + clinic_id.bytes
+    return HKDF(SHA256(), KEY_BYTES, None, info).derive(_masters()[1][kid])
+
+
+@lru_cache(maxsize=4096)
+def _cipher(kid: str, clinic_id: UUID) -> AESGCM:
+    return AESGCM(_key(kid, clinic_id, b"seal"))
+
+
+def seal(plain: str, place: str, row_id: object, clinic_id: UUID = GLOBAL) -> str:
+    """`plain` sealed for one `place` ("table.column") of one row; opens nowhere else."""
+    kid = _masters()[0]
+    nonce = os.urandom(NONCE_BYTES)
+    bound = f"{place}|{row_id}|{clinic_id}|{kid}".encode()
+    hidden = _cipher(kid, clinic_id).encrypt(nonce, plain.encode(), bound)
+    return f"v1.{kid}.{_b64(nonce)}.{_b64(hidden)}"
+
+
+def unseal(sealed: str, place: str, row_id: object, clinic_id: UUID = GLOBAL) -> str:
+    """What was sealed; raises `Unavailable` when key, place, row or clinic do not match."""
+    try:
+        _, kid, nonce, hidden = sealed.split(".")
+        bound = f"{place}|{row_id}|{clinic_id}|{kid}".encode()
+        return _cipher(kid, clinic_id).decrypt(_unb64(nonce), _unb64(hidden), bound).decode()
+    except (InvalidTag, KeyError, ValueError) as problem:
+        raise Unavailable("A protected field can't be opened.") from problem
+
+
+def seal_json(value: Any, place: str, row_id: object, clinic_id: UUID = GLOBAL) -> str:
+    """Any JSON value, sealed as `seal` does."""
+    return seal(json.dumps(value, ensure_ascii=False, default=str), place, row_id, clinic_id)
+
+
+def unseal_json(sealed: str, place: str, row_id: object, clinic_id: UUID = GLOBAL) -> Any:
+    """The JSON value that `seal_json` sealed."""
+    return json.loads(unseal(sealed, place, row_id, clinic_id))
+
+
+def blind(value: str, column: str, clinic_id: UUID = GLOBAL) -> str:
+    """An index that finds equal values without telling them: HMAC-SHA256, hex, 64 characters."""
+    masters = _masters()
+    first = next(iter(masters[1]))
+    key = _key(first, clinic_id, b"blind|" + column.encode())
+    return hmac(key, normalize("NFKC", value).casefold().encode(), sha256).hexdigest()
+
+
+def _b64(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _unb64(text: str) -> bytes:
+    data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if _b64(data) != text:
+        raise ValueError("not the one spelling of these bytes")
+    return data
