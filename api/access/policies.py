@@ -1,0 +1,170 @@
+"""Who may do what, as one table that is read from top to bottom. Pure: it asks no database."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+class Role(StrEnum):
+    """The kind of actor; the word is the `kind` that `GET /me` answers."""
+
+    PATIENT = "patient"
+    CLINICIAN = "clinician"
+    ADMINISTRATOR = "administrator"
+    PRIVACY_OFFICER = "privacy_officer"
+    ANALYST = "analyst"
+    SYSTEM = "system"
+
+
+class Reach(StrEnum):
+    """How far a permission goes."""
+
+    OWN = "own"  # the patient's own chart
+    TEAM = "team"  # charts of patients whose care team or duty names the clinician
+    CLINIC = "clinic"  # every record of the clinic
+    SELF = "self"  # the actor's own account, and words that belong to nobody
+
+
+class Privilege(StrEnum):
+    """What a clinician may do beyond care-team reach."""
+
+    PRESCRIBE = "prescribe"
+    ADMINISTER = "administer"
+    DISCHARGE = "discharge"
+    COSIGN = "cosign"
+    DIRECT = "direct"
+
+
+class Profession(StrEnum):
+    """A clinician's profession, shown beside the privileges."""
+
+    THERAPIST = "therapist"
+    PRESCRIBER = "prescriber"
+    NURSE = "nurse"
+    GUIDE = "guide"
+    SUPERVISOR = "supervisor"
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One cell of the table: how far, and whether a fresh sign-in is asked for."""
+
+    reach: Reach
+    step_up: bool = False
+
+
+P, C, A, O = Role.PATIENT, Role.CLINICIAN, Role.ADMINISTRATOR, Role.PRIVACY_OFFICER  # noqa: E741
+OWN, TEAM = Grant(Reach.OWN), Grant(Reach.TEAM)
+CLINIC, SELF = Grant(Reach.CLINIC), Grant(Reach.SELF)
+OWN_STEP_UP, TEAM_STEP_UP = Grant(Reach.OWN, True), Grant(Reach.TEAM, True)
+CLINIC_STEP_UP = Grant(Reach.CLINIC, True)
+EVERYBODY: dict[Role, Grant] = dict.fromkeys(Role, SELF)
+
+TABLE: dict[str, dict[Role, Grant]] = {
+    # one's own account
+    "me:read": EVERYBODY,
+    "me:update": EVERYBODY,
+    "sign_in:step_up": EVERYBODY,
+    "sign_in:list": EVERYBODY,
+    "sign_in:end": EVERYBODY,
+    "words:read": EVERYBODY,
+    "instrument:read": EVERYBODY,
+    # the clinic
+    "clinic:read": {A: CLINIC},
+    "clinic:update": {A: CLINIC_STEP_UP},
+    "clinician:list": {C: CLINIC, A: CLINIC},
+    "user:list": {A: CLINIC},
+    "user:invite": {A: CLINIC_STEP_UP},
+    # the chart
+    "patient:list": {P: OWN, C: TEAM, A: CLINIC},
+    "patient:create": {C: CLINIC, A: CLINIC},
+    "patient:read": {P: OWN, C: TEAM, A: CLINIC},
+    "patient:update": {P: OWN, C: TEAM, A: CLINIC},
+    "care_team:read": {P: OWN, C: TEAM, A: CLINIC, O: CLINIC},
+    "care_team:assign": {C: TEAM, A: CLINIC},
+    "care_team:end": {C: TEAM, A: CLINIC},
+    "consent:read": {P: OWN, C: TEAM, A: CLINIC, O: CLINIC},
+    "consent:sign": {P: OWN_STEP_UP, C: TEAM},
+    "consent:withdraw": {P: OWN, C: TEAM},
+    # sessions
+    "session:list": {P: OWN, C: TEAM, A: CLINIC},
+    "session:read": {P: OWN, C: TEAM, A: CLINIC},
+    "session:schedule": {C: TEAM, A: CLINIC},
+    "session:update": {C: TEAM},
+    "session:start_dosing": {C: TEAM_STEP_UP},
+    "session:cancel": {P: OWN, C: TEAM, A: CLINIC},
+    "session:no_show": {C: TEAM, A: CLINIC},
+    # integration
+    "insight:read": {P: OWN, C: TEAM},
+    "insight:write": {P: OWN, C: TEAM},
+    "goal:read": {P: OWN, C: TEAM},
+    "goal:create": {P: OWN, C: TEAM},
+    "goal:update": {P: OWN, C: TEAM},
+    "practice:read": {P: OWN, C: TEAM},
+    "practice:create": {P: OWN, C: TEAM},
+    "practice:update": {P: OWN, C: TEAM},
+    "step:read": {P: OWN, C: TEAM},
+    "step:log": {P: OWN, C: TEAM},
+    "step:update": {P: OWN, C: TEAM},
+    "moment:read": {P: OWN, C: TEAM},
+    "moment:notice": {P: OWN, C: TEAM},
+    "moment:update": {P: OWN, C: TEAM},
+    # outcomes
+    "check_in:read": {P: OWN, C: TEAM},
+    "check_in:log": {P: OWN, C: TEAM},
+    "check_in:correct": {C: TEAM},
+    "check_in:import": {C: TEAM, A: CLINIC},
+    "outcome:read": {P: OWN, C: TEAM},
+}
+
+
+def grant(role: Role | str, action: str) -> Grant | None:
+    """What `role` may do of `action`, or None: to forget a row is to deny."""
+    return TABLE[action].get(Role(role))
+
+
+def roles(action: str) -> list[str]:
+    """The roles that may do `action`, in the order of the document; KeyError without a row."""
+    return [role.value for role in Role if role in TABLE[action]]
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What the database says of the one who is signed in, read at each request."""
+
+    user_id: UUID
+    clinic_id: UUID
+    role: Role
+    display_name: str
+    patient_id: UUID | None
+    privileges: frozenset[str]
+    zone: str
+    auth_time: datetime
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether the actor is the patient themself."""
+        return self.role == Role.PATIENT
+
+
+@dataclass
+class Actor:
+    """Who knocks: what the token proved, and once the gate has looked, the rights."""
+
+    sign_in_id: UUID
+    user_id: UUID
+    clinic_id: UUID
+    door: str = "v1"
+    request_id: str = ""
+    client_ip: str | None = None
+    known: Rights | None = field(default=None, repr=False)
+    extras: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def rights(self) -> Rights:
+        """The rights; to ask before the gate has looked is a bug."""
+        if self.known is None:
+            raise RuntimeError("the gate has not identified this actor")
+        return self.known

@@ -1,0 +1,229 @@
+"""People who sign in: accounts with their password, and users, one for each clinic and role."""
+
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from secrets import token_bytes
+from threading import BoundedSemaphore
+from typing import Any
+from uuid import UUID
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    select,
+)
+
+from api import clock, vault
+from api.access.guessable import is_guessable
+from api.access.policies import Role
+from api.db import Instant, Sealed, Store, Values, metadata, of, tenant_table
+from api.errors import Invalid, Unavailable
+
+MIN_PASSWORD = 12
+MAX_PASSWORD = 128
+MEMORY_KIB, PASSES, LANES = 47104, 1, 1
+"""Argon2id as the OWASP password storage sheet gives it."""
+
+clinics = Table(
+    "clinics",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("version", Integer, nullable=False, default=1),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("time_zone", String(64), nullable=False),
+    Column("crisis_resources", JSON, nullable=False),
+    Column("is_demo", Boolean(create_constraint=True, name="is_demo"), nullable=False),
+)
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("created_at", Instant, nullable=False),
+    Column("email_blind", String(64), nullable=False, unique=True),
+    Column("email", Sealed, nullable=False),
+    Column("password_hash", Text),
+)
+users = tenant_table(
+    "users",
+    Column("account_id", Uuid, nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("display_name", String(200), nullable=False),
+    Column("patient_id", Uuid),
+    Column("profession", String(20)),
+    Column("privileges", JSON, nullable=False),
+    Column("preferences", JSON, nullable=False),
+    Column("locale", String(35), nullable=False),
+    Column("security_version", Integer, nullable=False),
+    Column("disabled_at", Instant),
+    ForeignKeyConstraint(["account_id"], ["accounts.id"]),
+    of("patients", "patient_id"),
+    UniqueConstraint("clinic_id", "account_id"),
+    UniqueConstraint("clinic_id", "patient_id"),
+    CheckConstraint("(role = 'patient') = (patient_id IS NOT NULL)", name="patient_has_chart"),
+    patient=False,
+)
+Index("ix_users_account", users.c.account_id)
+sign_ins = Table(
+    "sign_ins",
+    metadata,
+    Column("id", Uuid, nullable=False),
+    Column("clinic_id", Uuid, nullable=False),
+    Column("user_id", Uuid, nullable=False),
+    Column("security_version", Integer, nullable=False),
+    Column("auth_time", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("last_seen_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    PrimaryKeyConstraint("id"),
+    ForeignKeyConstraint(["clinic_id", "user_id"], ["users.clinic_id", "users.id"]),
+)
+Index("ix_sign_ins_user", sign_ins.c.clinic_id, sign_ins.c.user_id)
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("sign_in_id", Uuid, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    Column("successor_hash", String(64)),
+    Column("successor", Sealed),
+    Column("used_with_key", String(64)),
+    ForeignKeyConstraint(["sign_in_id"], ["sign_ins.id"]),
+)
+Index("ix_refresh_tokens_sign_in", refresh_tokens.c.sign_in_id)
+invitations = tenant_table(
+    "invitations",
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("email", Sealed, nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("display_name", String(200), nullable=False),
+    Column("profession", String(20)),
+    Column("privileges", JSON, nullable=False),
+    Column("for_patient_id", Uuid),
+    Column("invited_by", Uuid),
+    Column("expires_at", Instant, nullable=False),
+    Column("accepted_at", Instant),
+    of("patients", "for_patient_id"),
+    patient=False,
+)
+password_resets = Table(
+    "password_resets",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("account_id", Uuid),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    ForeignKeyConstraint(["account_id"], ["accounts.id"]),
+)
+"""One-time tokens; without an account it is the trace of a wish for an address that has none."""
+
+_hashing = BoundedSemaphore(2)
+"""One hash per core at a time: each takes 46 MiB."""
+MAX_WAIT_S = 3
+
+
+@cache
+def _hasher() -> PasswordHasher:
+    return PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
+
+
+@cache
+def _nobody() -> str:
+    """A hash that no password has, made without hashing: to compare with it takes as long."""
+    salt, tag = (b64encode(token_bytes(size)).decode().rstrip("=") for size in (16, 32))
+    return f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${tag}"
+
+
+def hash_password(password: str) -> str:
+    """An Argon2id hash of a password of 12 to 128 characters; raises `Invalid` otherwise.
+
+    A password that is among the first to be guessed is refused as well.
+    """
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        detail = f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters."
+        raise Invalid([("/password", detail)])
+    if is_guessable(password):
+        raise Invalid([("/password", "This password is among the first to be guessed.")])
+    with _turn():
+        return _hasher().hash(password)
+
+
+def is_password(password: str, hashed: str | None) -> bool:
+    """Whether it is the password; takes as long for an account that does not exist."""
+    with _turn():
+        try:
+            return _hasher().verify(hashed or _nobody(), password) and hashed is not None
+        except (VerifyMismatchError, InvalidHashError):
+            return False
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """One's turn to hash; raises `Unavailable` rather than let many wait long."""
+    if not _hashing.acquire(timeout=MAX_WAIT_S):
+        raise Unavailable("Too many sign-ins at once.")
+    try:
+        yield
+    finally:
+        _hashing.release()
+
+
+def blind_email(email: str) -> str:
+    """The index under which an account is found."""
+    return vault.blind(email.strip(), "accounts.email")
+
+
+def find_account(store: Store, email: str) -> Values | None:
+    """The account of an e-mail address, or None."""
+    return store.row(select(accounts).where(accounts.c.email_blind == blind_email(email)))
+
+
+def make_account(store: Store, account_id: UUID, email: str, password_hash: str | None) -> Values:
+    """A new account; nobody can sign in with it until it has a password and a user."""
+    email = email.strip()
+    values: dict[str, Any] = {
+        "id": account_id,
+        "created_at": clock.now(),
+        "email_blind": blind_email(email),
+        "email": vault.seal_json(email, "accounts.email", account_id),
+        "password_hash": password_hash,
+    }
+    store.execute(accounts.insert().values(**values))
+    return values
+
+
+def email_of(account: Values) -> str:
+    """The account's e-mail address, opened."""
+    return str(vault.unseal_json(account["email"], "accounts.email", account["id"]))
+
+
+def make_user(store: Store, clinic_id: UUID, account_id: UUID, role: Role, **more: Any) -> Values:
+    """A user: this account in this clinic in this role."""
+    values: dict[str, Any] = {
+        "clinic_id": clinic_id,
+        "account_id": account_id,
+        "role": role.value,
+        "privileges": [],
+        "preferences": {},
+        "locale": "en-US",
+        "security_version": 1,
+    }
+    return store.add(users, values | more)
