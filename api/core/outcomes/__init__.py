@@ -1,0 +1,1 @@
+"""How it went: instruments, check-ins and their series."""
