@@ -1,0 +1,217 @@
+"""The gate: admits or turns away, narrows to what is in reach, and starts the trail.
+
+Every question of a right is asked here and answered by the policy table. Ordinary routes ask in
+the plain transaction of the request; a hot read (`Reading`) carries right, record and trail in
+one statement, so that it costs one trip.
+"""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Index,
+    Integer,
+    String,
+    Table,
+    Uuid,
+    and_,
+    exists,
+    false,
+    literal,
+    or_,
+    select,
+    true,
+)
+
+from api import clock
+from api.access.policies import Actor, Grant, Reach, Rights, Role, grant
+from api.access.users import clinics, sign_ins, users
+from api.audit import trail
+from api.db import Instant, Sealed, Values, found, metadata, of, store, tenant_table
+from api.errors import NotAllowed, NotSignedIn
+
+STEP_UP = timedelta(minutes=5)
+DUTY_BEFORE, DUTY_AFTER = timedelta(hours=24), timedelta(hours=72)
+
+care_team = tenant_table(
+    "care_team",
+    Column("clinician_id", Uuid, nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("from_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("added_by", Uuid),
+    Column("ended_by", Uuid),
+    Column("end_reason", Sealed),
+    of("users", "clinician_id"),
+)
+session_clinicians = Table(
+    "session_clinicians",
+    metadata,
+    Column("clinic_id", Uuid, primary_key=True),
+    Column("session_id", Uuid, primary_key=True),
+    Column("clinician_id", Uuid, primary_key=True),
+    Column("place", Integer, nullable=False),
+    Column("patient_id", Uuid, nullable=False),
+    Column("duty_from", Instant, nullable=False),
+    Column("duty_until", Instant, nullable=False),
+    of("sessions", "session_id"),
+    of("users", "clinician_id"),
+    of("patients", "patient_id"),
+)
+"""Who is named on a session, and the hours in which that alone opens the chart."""
+Index(
+    "ix_session_clinicians_duty",
+    *session_clinicians.c["clinic_id", "clinician_id", "patient_id", "duty_until"],
+)
+
+
+def identify(actor: Actor) -> Rights:
+    """The actor's rights as the database has them now; raises `NotSignedIn` when they ended."""
+    if actor.known is None:
+        row = store().row(_sign_in(actor))
+        if row is None:
+            raise NotSignedIn("The sign-in has ended.")
+        actor.known = rights_of(row)
+    return actor.known
+
+
+def _sign_in(actor: Actor) -> Any:
+    return (
+        select(*SIGN_IN_COLUMNS)
+        .join(
+            users, and_(users.c.clinic_id == sign_ins.c.clinic_id, users.c.id == sign_ins.c.user_id)
+        )
+        .join(clinics, clinics.c.id == sign_ins.c.clinic_id)
+        .where(
+            sign_ins.c.id == actor.sign_in_id,
+            sign_ins.c.user_id == actor.user_id,
+            sign_ins.c.clinic_id == actor.clinic_id,
+            *stands(clock.now()),
+        )
+    )
+
+
+SIGN_IN_COLUMNS = (
+    users.c.id.label("user_id"),
+    users.c.clinic_id.label("clinic_id"),
+    users.c.role.label("role"),
+    users.c.display_name.label("actor_name"),
+    users.c.patient_id.label("own_patient_id"),
+    users.c.privileges.label("privileges"),
+    clinics.c.time_zone.label("zone"),
+    sign_ins.c.auth_time.label("auth_time"),
+)
+
+
+def stands(moment: Any) -> list[ColumnElement[bool]]:
+    """The conditions under which a sign-in still counts."""
+    return [
+        sign_ins.c.revoked_at.is_(None),
+        sign_ins.c.ends_at > moment,
+        sign_ins.c.security_version == users.c.security_version,
+        users.c.disabled_at.is_(None),
+        users.c.deleted_at.is_(None),
+    ]
+
+
+def rights_of(row: Values) -> Rights:
+    """Rights from a row of the sign-in columns."""
+    return Rights(
+        user_id=row["user_id"],
+        clinic_id=row["clinic_id"],
+        role=Role(row["role"]),
+        display_name=row["actor_name"],
+        patient_id=row["own_patient_id"],
+        privileges=frozenset(row["privileges"]),
+        zone=row["zone"],
+        auth_time=row["auth_time"],
+    )
+
+
+def admit(actor: Actor, action: str) -> Grant:
+    """Let the actor try `action`, or raise: 401 kinds first, then "this role never does this"."""
+    trail.begin(action)
+    rights = identify(actor)
+    granted = grant(rights.role, action)
+    if granted is None:
+        raise NotAllowed("Your role does not do this.")
+    if granted.step_up and clock.now() - rights.auth_time > STEP_UP:
+        raise NotSignedIn(
+            "Confirm that it is you: POST /auth/step-up.",
+            error="insufficient_user_authentication",
+            max_age=int(STEP_UP.total_seconds()),
+        )
+    return granted
+
+
+def in_reach(actor: Actor, granted: Grant, patient_id: Any) -> ColumnElement[bool]:
+    """The SQL condition that a chart (its `patient_id` column) is in the actor's reach."""
+    rights = actor.rights
+    if granted.reach == Reach.CLINIC:
+        return true()
+    if granted.reach == Reach.OWN:
+        return false() if rights.patient_id is None else patient_id == rights.patient_id
+    if granted.reach == Reach.TEAM:
+        return on_team(rights.clinic_id, rights.user_id, patient_id, clock.now())
+    return false()
+
+
+def on_team(clinic_id: Any, clinician_id: Any, patient_id: Any, moment: Any) -> ColumnElement[bool]:
+    """Whether the clinician is on the patient's care team, or reaches the chart by duty."""
+    on_duty = exists().where(
+        session_clinicians.c.clinic_id == clinic_id,
+        session_clinicians.c.patient_id == patient_id,
+        session_clinicians.c.clinician_id == clinician_id,
+        session_clinicians.c.duty_from <= moment,
+        session_clinicians.c.duty_until > moment,
+    )
+    return or_(on_care_team(clinic_id, clinician_id, patient_id, moment), on_duty)
+
+
+def on_care_team(
+    clinic_id: Any, clinician_id: Any, patient_id: Any, moment: Any
+) -> ColumnElement[bool]:
+    """Whether the clinician is on the patient's care team itself; duty does not count."""
+    return exists().where(
+        care_team.c.clinic_id == clinic_id,
+        care_team.c.patient_id == patient_id,
+        care_team.c.clinician_id == clinician_id,
+        care_team.c.from_at <= moment,
+        care_team.c.ended_at.is_(None),
+    )
+
+
+def find_in_chart(actor: Actor, action: str, table: Table, record_id: UUID) -> Values:
+    """A record of a chart in reach, in one scoped query; absent and out of reach look alike."""
+    granted = admit(actor, action)
+    trail.about(table.name, record_id)
+    row = found(
+        store().row(
+            select(table).where(
+                table.c.clinic_id == actor.clinic_id,
+                table.c.id == record_id,
+                table.c.deleted_at.is_(None),
+                in_reach(actor, granted, table.c.patient_id),
+                shown_to(actor, table),
+            ),
+            opens=table,
+        )
+    )
+    trail.touches([row["patient_id"]])
+    return row
+
+
+def shown_to(actor: Actor, table: Table) -> ColumnElement[bool]:
+    """The SQL condition that an entry is not kept by the patient for themself alone (`me`)."""
+    if "shared_with" not in table.c or actor.rights.is_patient:
+        return true()
+    return table.c.shared_with != "me"
+
+
+def still_reaches(actor: Actor, action: str, patient_id: UUID) -> bool:
+    """Whether a chart is in reach for `action` now, for answers that are given once more."""
+    condition = in_reach(actor, admit(actor, action), literal(patient_id, Uuid))
+    return store().row(select(literal(1).label("one")).where(condition)) is not None

@@ -1,0 +1,215 @@
+"""The statement of a hot read: `s` who is signed in, `c` the chart, `p` the records, `a` the trail.
+
+Every part takes its rows from the one before it: no sign-in, no record, no event. Who is signed in
+comes back as one JSON text beside each record, so that fifty records do not repeat its columns.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    DateTime,
+    Integer,
+    Select,
+    String,
+    Table,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    cast,
+    exists,
+    false,
+    func,
+    literal_column,
+    not_,
+    null,
+    or_,
+    select,
+    true,
+)
+
+from api.access.policies import TABLE, Reach, Role
+from api.access.users import clinics, sign_ins, users
+from api.audit.trail import audit_event_patients, audit_events
+from api.core import gate
+
+NOW = bindparam("now_", type_=DateTime(timezone=True))
+CHART = bindparam("patient_id_", type_=Uuid)
+EVENT_ID = bindparam("event_id_", type_=Uuid)
+SHOWN = bindparam("shown_", type_=Integer)
+Condition = ColumnElement[bool]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a hot read is about: the action, and where its records and their chart are.
+
+    `chart` is the column that holds the patient's id. With `in_chart` the records lie in the one
+    chart that is asked for; without it, in whichever chart is in reach.
+    """
+
+    action: str
+    table: Table
+    chart: ColumnElement[Any]
+    kind: str
+    in_chart: Table | None = None
+
+
+def compose(about: Subject, records: Select[Any], order: Sequence[Any] | None) -> Select[Any]:
+    """The whole statement around a select of `records`: one by its id, or with `order` a page.
+
+    Its first column says who is signed in and whether they saw anything, as JSON; then come the
+    columns of the records. No row: nobody is signed in.
+    """
+    who = _who()
+    chart = _chart(about, who)
+    rows = _records(about, records, who, chart)
+    opened = chart if chart is not None else rows if order is None else None
+    seen = _outcome(about.action, who, opened)
+    event = _event(about, who, seen)
+    shown = chart if chart is not None else _shown(about, rows, order)
+    ordered = [_again(key, rows) for key in order or ()]
+    return (
+        select(_said(who, seen), *rows.c)
+        .select_from(who.outerjoin(rows, true()))
+        .order_by(*ordered)
+        .add_cte(event, _touched(who, shown))
+    )
+
+
+def _word(text: str) -> ColumnElement[Any]:
+    """A word of ours as it stands in the statement; nothing that anybody sent."""
+    assert text.replace(":", "").replace("_", "").isalnum()
+    return literal_column(f"'{text}'", String)
+
+
+def _who() -> CTE:
+    return (
+        select(*gate.SIGN_IN_COLUMNS, sign_ins.c.id.label("sign_in_id"))
+        .join(
+            users, and_(users.c.clinic_id == sign_ins.c.clinic_id, users.c.id == sign_ins.c.user_id)
+        )
+        .join(clinics, clinics.c.id == sign_ins.c.clinic_id)
+        .where(
+            sign_ins.c.id == bindparam("sid_", type_=Uuid),
+            sign_ins.c.user_id == bindparam("user_", type_=Uuid),
+            sign_ins.c.clinic_id == bindparam("clinic_", type_=Uuid),
+            *gate.stands(NOW),
+        )
+        .cte("s")
+    )
+
+
+def _chart(about: Subject, who: CTE) -> CTE | None:
+    parent = about.in_chart
+    if parent is None:
+        return None
+    return (
+        select(parent.c.id.label("patient_id"))
+        .where(
+            parent.c.clinic_id == who.c.clinic_id,
+            parent.c.id == CHART,
+            parent.c.deleted_at.is_(None),
+            _reaches(about.action, who, parent.c.id),
+        )
+        .cte("c")
+    )
+
+
+def _records(about: Subject, records: Select[Any], who: CTE, chart: CTE | None) -> CTE:
+    mine = about.table.c.clinic_id == who.c.clinic_id
+    if chart is None:
+        reach = _reaches(about.action, who, about.chart)
+        return records.where(mine, reach).cte("p")
+    return records.where(mine, about.chart == chart.c.patient_id).cte("p")
+
+
+def _reaches(action: str, who: CTE, chart: ColumnElement[Any]) -> Condition:
+    """The policy table's row as a condition over the sign-in that the statement itself reads."""
+    return or_(
+        false(), *(_one_role(role, g.reach, who, chart) for role, g in TABLE[action].items())
+    )
+
+
+def _one_role(role: Role, reach: Reach, who: CTE, chart: Any) -> Condition:
+    is_role = who.c.role == _word(role.value)
+    if reach == Reach.OWN:
+        return and_(is_role, chart == who.c.own_patient_id)
+    if reach == Reach.TEAM:
+        return and_(is_role, gate.on_team(who.c.clinic_id, who.c.user_id, chart, NOW))
+    return is_role if reach == Reach.CLINIC else false()
+
+
+def _may(action: str, who: CTE) -> Condition:
+    return who.c.role.in_([_word(role.value) for role in TABLE[action]])
+
+
+def _outcome(action: str, who: CTE, opened: CTE | None) -> Condition:
+    """Whether it was granted: a record or chart was found, or for a list the role may ask."""
+    if opened is None:
+        return _may(action, who)
+    return exists(select(literal_column("1")).select_from(opened))
+
+
+def _said(who: CTE, seen: Condition) -> ColumnElement[str]:
+    pairs = [(_word(name), who.c[name]) for name in SIGN_IN]
+    flat = [part for pair in pairs for part in pair]
+    row = func.json_build_object(*flat, _word("seen"), seen)
+    asked: Any = select(cast(row, Text)).select_from(who).correlate(None).scalar_subquery()
+    return asked.label("who_")  # type: ignore[no-any-return]
+
+
+SIGN_IN = [column.name for column in gate.SIGN_IN_COLUMNS]
+
+
+def _event(about: Subject, who: CTE, seen: Condition) -> CTE:
+    refused = case((not_(_may(about.action, who)), _word("not_allowed")), else_=_word("not_found"))
+    values = {
+        "clinic_id": who.c.clinic_id,
+        "id": EVENT_ID,
+        "at": NOW,
+        "actor_id": who.c.user_id,
+        "role": who.c.role,
+        "sign_in_id": who.c.sign_in_id,
+        "action": _word(about.action),
+        "type": bindparam("kind_", type_=String),
+        "record_id": bindparam("about_id_", type_=Uuid),
+        "outcome": case((seen, _word("ok")), else_=_word("refused")),
+        "reason_ref": case((seen, null()), else_=refused),
+        "purpose": _word("treatment"),
+        "door": bindparam("door_", type_=String),
+        "request_id": bindparam("request_id_", type_=String),
+        "client_ip": bindparam("client_ip_", type_=String),
+    }
+    source = select(*(value.label(name) for name, value in values.items()))
+    return audit_events.insert().from_select(list(values), source).cte("a")
+
+
+def _shown(about: Subject, rows: CTE, order: Sequence[Any] | None) -> Any:
+    """The charts of the records that the caller is shown; a page reads one row more."""
+    chart = rows.c[about.chart.key or "id"].label("patient_id")
+    if order is None:
+        return select(chart).subquery()
+    there = select(chart).where(rows.c.deleted_at.is_(None))
+    return there.order_by(*(_again(key, rows) for key in order)).limit(SHOWN).subquery()
+
+
+def _again(key: Any, rows: CTE) -> Any:
+    """An order key of the records, in terms of their common table expression."""
+    column = getattr(key, "element", key)
+    there = rows.c[column.key]
+    return there if column is key else there.desc()
+
+
+def _touched(who: CTE, shown: Any) -> CTE:
+    chosen = select(who.c.clinic_id, EVENT_ID.label("event_id"), shown.c.patient_id).distinct()
+    return (
+        audit_event_patients.insert()
+        .from_select(["clinic_id", "event_id", "patient_id"], chosen)
+        .cte("t")
+    )

@@ -1,0 +1,193 @@
+"""Hot reads as core functions use them: one record, or a page of a list."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import ColumnElement, Select, Table, select
+
+from api import clock, db
+from api.access.policies import TABLE, Actor, Grant
+from api.audit import trail
+from api.core import gate
+from api.core.one_trip.composing import Subject, compose
+from api.db import Listing, Page, Values, found
+from api.errors import NotAllowed, NotSignedIn
+
+SHAPES = 256
+"""How many prepared shapes of one list are kept."""
+Prepared = tuple[str, list[str]]
+
+
+class _Hot:
+    """What reads share: who may, and where their records are."""
+
+    def __init__(
+        self,
+        action: str,
+        records: Select[Any],
+        table: Table,
+        chart: ColumnElement[Any],
+        kind: str = "patient",
+        in_chart: Table | None = None,
+    ) -> None:
+        assert not any(granted.step_up for granted in TABLE[action].values())
+        self.about = Subject(action, table, chart, kind, in_chart)
+        self.records = records
+
+    def _at_once(
+        self, actor: Actor, prepared: Prepared, values: Values, about: UUID | None
+    ) -> list[Values]:
+        """The rows of the one statement; refuses as the gate does, by what the statement says."""
+        statement, names = prepared
+        event = {
+            **{"event_id_": db.new_id(), "now_": clock.now(), "door_": actor.door},
+            **{"request_id_": actor.request_id, "client_ip_": actor.client_ip},
+            **{"about_id_": about, "kind_": None if about is None else self.about.kind},
+        }
+        who = {"sid_": actor.sign_in_id, "user_": actor.user_id, "clinic_": actor.clinic_id}
+        rows = db.in_one_trip(statement, {**event, **who, **values})
+        if not rows:
+            raise NotSignedIn("The sign-in has ended.")
+        trail.begin(self.about.action).written = True
+        self._refuse_unless_seen(actor, orjson.loads(rows[0][0]))
+        there, table = 1 + names.index(self.about.table.c.id.key), self.about.table
+        return [
+            db.reveal(table, dict(zip(names, row[1:], strict=True)))
+            for row in rows
+            if row[there] is not None
+        ]
+
+    def _refuse_unless_seen(self, actor: Actor, said: Values) -> None:
+        actor.known = gate.rights_of(_typed(said))
+        if actor.rights.role not in TABLE[self.about.action]:
+            raise NotAllowed("Your role does not do this.")
+        found(said if said["seen"] else None)
+
+    def _compiled(self, records: Select[Any], order: Sequence[Any] | None) -> Prepared:
+        statement = compose(self.about, records, order)
+        names = [column.name for column in records.selected_columns]
+        return str(statement.compile(dialect=db.engine().dialect)), names
+
+    def _mine(self, actor: Actor) -> Select[Any]:
+        return self.records.where(self.about.table.c.clinic_id == actor.clinic_id)
+
+
+def _typed(said: Values) -> Values:
+    """The columns of the sign-in as the database's driver would give them."""
+    ids = {n: said[n] and UUID(said[n]) for n in ("user_id", "clinic_id", "own_patient_id")}
+    return said | ids | {"auth_time": datetime.fromisoformat(said["auth_time"])}
+
+
+class Reading(_Hot):
+    """One record of `table`: `records` selects it by the bound value `record_id`."""
+
+    def one(self, actor: Actor, record_id: UUID) -> Values:
+        """The record, or `NotFound`; refusals in the order of the gate."""
+        trail.begin(self.about.action)
+        trail.about(self.about.kind, record_id)
+        if db.one_trip_pool() is None:
+            return self._plainly(actor, record_id)
+        values = {"record_id": record_id}
+        return found(next(iter(self._at_once(actor, self._prepared(), values, record_id)), None))
+
+    @lru_cache(maxsize=1)  # noqa: B019 - as many readings as there are, made at import
+    def _prepared(self) -> Prepared:
+        return self._compiled(self.records, None)
+
+    def _plainly(self, actor: Actor, record_id: UUID) -> Values:
+        granted = gate.admit(actor, self.about.action)
+        reach = gate.in_reach(actor, granted, self.about.chart)
+        statement = self._mine(actor).where(reach)
+        row = found(db.store().row(statement, self.about.table, record_id=record_id))
+        trail.touches([row[self.about.chart.key or "id"]])
+        return row
+
+
+class Listed(_Hot):
+    """A list of `table`, a page at a time, as `db.page` has it.
+
+    `where` gives the condition of each value that may be asked for, by its name, with a bound
+    value of that name; values that are None are not asked for.
+    """
+
+    def __init__(
+        self,
+        action: str,
+        records: Select[Any],
+        table: Table,
+        chart: ColumnElement[Any],
+        where: Callable[[str], ColumnElement[bool]],
+        in_chart: Table | None = None,
+        order: Sequence[Any] = (),
+        newest_first: bool = False,
+    ) -> None:
+        super().__init__(action, records, table, chart, in_chart=in_chart)
+        self.where, self.order, self.newest_first = where, tuple(order), newest_first
+        self._prepared = lru_cache(SHAPES)(self._prepare)
+
+    def of_chart(self, actor: Actor, patient_id: UUID, asked: Page, **wanted: Any) -> Listing:
+        """A page of the one chart, which must be in reach: else `NotFound`."""
+        trail.begin(self.about.action)
+        trail.about(self.about.kind, patient_id)
+        return self._page(actor, asked, _said(wanted), patient_id)
+
+    def within_reach(self, actor: Actor, asked: Page, **wanted: Any) -> Listing:
+        """A page of whatever lies in a chart in reach."""
+        trail.begin(self.about.action)
+        return self._page(actor, asked, _said(wanted), None)
+
+    def _page(self, actor: Actor, asked: Page, wanted: Values, patient_id: UUID | None) -> Listing:
+        if db.one_trip_pool() is None:
+            return self._plainly(actor, asked, wanted, patient_id)
+        values = {**wanted, **db.bounds(asked), "shown_": asked.limit, "patient_id_": patient_id}
+        prepared = self._prepared(db.shape_of(asked), tuple(sorted(wanted)))
+        return db.cut(self._at_once(actor, prepared, values, patient_id), asked, self.order)
+
+    def _prepare(self, shape: tuple[bool, bool], names: tuple[str, ...]) -> Prepared:
+        records = self._records(self.records, shape, names)
+        keys = [*records._order_by_clauses]
+        return self._compiled(records, keys)
+
+    def _records(
+        self, records: Select[Any], shape: tuple[bool, bool], names: tuple[str, ...]
+    ) -> Select[Any]:
+        records = records.where(*map(self.where, names))
+        return db.page_of(records, self.about.table, shape, self.order, self.newest_first)
+
+    def _plainly(
+        self, actor: Actor, asked: Page, wanted: Values, patient_id: UUID | None
+    ) -> Listing:
+        granted = gate.admit(actor, self.about.action)
+        if patient_id is not None:
+            self._open_chart(actor, granted, patient_id)
+            lies = self.about.chart == patient_id
+        else:
+            lies = gate.in_reach(actor, granted, self.about.chart)
+        statement = self._records(
+            self._mine(actor).where(lies), db.shape_of(asked), tuple(sorted(wanted))
+        )
+        rows = db.store().rows(statement, self.about.table, **wanted, **db.bounds(asked))
+        listing = db.cut(rows, asked, self.order)
+        if patient_id is None:
+            trail.touches(row[self.about.chart.key or "id"] for row in listing.items)
+        return listing
+
+    def _open_chart(self, actor: Actor, granted: Grant, patient_id: UUID) -> None:
+        parent = self.about.in_chart
+        assert parent is not None
+        statement = select(parent.c.id).where(
+            parent.c.clinic_id == actor.clinic_id,
+            parent.c.id == patient_id,
+            parent.c.deleted_at.is_(None),
+            gate.in_reach(actor, granted, parent.c.id),
+        )
+        found(db.store().row(statement))
+        trail.touches([patient_id])
+
+
+def _said(wanted: Values) -> Values:
+    return {name: value for name, value in wanted.items() if value is not None}

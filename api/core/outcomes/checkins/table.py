@@ -1,0 +1,54 @@
+"""The table of check-ins, and of what corrections replaced."""
+
+from typing import Final
+
+from sqlalchemy import JSON, CheckConstraint, Column, Date, Index, Integer, String, Uuid
+
+from api.db import Instant, Sealed, of, tenant_table
+
+DRAFT, COMPLETE = "draft", "complete"
+STATES: Final = (DRAFT, COMPLETE)
+SOURCES: Final = ("app", "import", "synthetic", "ehr")
+ANSWERED_BY: Final = ("patient", "clinician_asked", "staff_copied")
+
+check_ins = tenant_table(
+    "check_ins",
+    Column("instrument", String(60), nullable=False),
+    Column("instrument_version", String(20), nullable=False),
+    Column("scoring_version", String(20), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("source", String(20), nullable=False),
+    Column("answered_by", String(20), nullable=False),
+    Column("answered_at", Instant, nullable=False),
+    Column("answered_on", Date, nullable=False),
+    Column("recorded_by", Uuid),
+    Column("answers", Sealed, nullable=False),
+    Column("scores", JSON, nullable=False),
+    Column("total", Integer),
+    Column("band", String(40)),
+    Column("import_system", String(200)),
+    of("users", "recorded_by"),
+    CheckConstraint(f"state IN {STATES}", name="state"),
+    CheckConstraint(f"source IN {SOURCES}", name="source"),
+    CheckConstraint(f"answered_by IN {ANSWERED_BY}", name="answered_by"),
+)
+"""`answers` by link id as given: null was asked and left open, absent was not reached. `total` and
+`band` are those of `scores`, once complete. `answered_on` is the patient's own calendar day."""
+check_in_corrections = tenant_table(
+    "check_in_corrections",
+    Column("check_in_id", Uuid, nullable=False),
+    Column("replaced_version", Integer, nullable=False),
+    Column("former_answers", Sealed, nullable=False),
+    Column("former_scores", JSON, nullable=False),
+    Column("former_scoring_version", String(20), nullable=False),
+    Column("reason", Sealed, nullable=False),
+    Column("corrected_by", Uuid, nullable=False),
+    Column("corrected_at", Instant, nullable=False),
+    of("check_ins", "check_in_id"),
+    of("users", "corrected_by"),
+)
+"""What a complete check-in said before somebody put it right."""
+_CHART = ("clinic_id", "patient_id", "instrument")
+Index("ix_check_ins_instrument", *check_ins.c[*_CHART, "answered_at"])
+Index("uq_check_ins_import", *check_ins.c[*_CHART, "answered_on", "import_system"], unique=True)
+Index("ix_check_in_corrections_of", *check_in_corrections.c["clinic_id", "check_in_id"])

@@ -1,0 +1,124 @@
+"""What was already answered: a write sent twice under one key is done once and answered twice."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    ForeignKeyConstraint,
+    Integer,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Uuid,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
+
+from api import clock, vault
+from api.access.policies import Actor
+from api.audit import trail
+from api.config import settings
+from api.core import gate
+from api.db import Instant, Sealed, metadata, store
+from api.errors import Busy, Invalid, NotFound
+
+PLACE = "idempotency_keys.answer"
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("clinic_id", Uuid, nullable=False),
+    Column("user_id", Uuid, nullable=False),
+    Column("key_hash", String(64), nullable=False),
+    Column("request_hash", String(64), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("status", Integer),
+    Column("answer", Sealed),
+    Column("patients", JSON),
+    PrimaryKeyConstraint("clinic_id", "user_id", "key_hash"),
+    ForeignKeyConstraint(["clinic_id", "user_id"], ["users.clinic_id", "users.id"]),
+)
+
+
+@dataclass
+class Kept:
+    """An answer given before: its status, headers and body."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+
+
+def digest(*parts: str | bytes) -> str:
+    """One hash over parts, each with its length, so that no two lists of parts collide."""
+    h = sha256()
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        h.update(len(raw).to_bytes(8, "big") + raw)
+    return h.hexdigest()
+
+
+def claim(actor: Actor, action: str, key: str, request_hash: str) -> Kept | None:
+    """Take the key for this request, or give the answer that the same request got before.
+
+    The row goes in first, in the transaction of the effect; a twin that is still running is
+    waited for. Raises `Invalid` when the key was used for another request, `Busy` when the twin
+    takes too long, `NotFound` when what was answered is no longer in reach.
+    """
+    table, row_key = idempotency_keys, _row_key(actor, key)
+    old = clock.now() - timedelta(hours=settings().idempotency_hours)
+    store().execute(table.delete().where(*_is(row_key), table.c.created_at < old))
+    values = {**row_key, "request_hash": request_hash, "created_at": clock.now()}
+    insert = postgresql.insert if store().on_postgres else sqlite.insert
+    try:
+        statement = insert(table).values(**values).on_conflict_do_nothing()
+        taken = store().execute(statement.returning(table.c.created_at)).first()
+    except OperationalError:
+        raise Busy("The first request with this key is still being answered.") from None
+    return None if taken is not None else _kept(actor, action, row_key, request_hash)
+
+
+def _row_key(actor: Actor, key: str) -> dict[str, Any]:
+    ids = {"clinic_id": actor.clinic_id, "user_id": actor.user_id}
+    return {**ids, "key_hash": digest(key)}
+
+
+def _is(row_key: dict[str, Any]) -> list[Any]:
+    return [idempotency_keys.c[name] == value for name, value in row_key.items()]
+
+
+def _kept(actor: Actor, action: str, row_key: dict[str, Any], request_hash: str) -> Kept:
+    row = store().row(select(idempotency_keys).where(*_is(row_key)))
+    if row is None or row["answer"] is None:
+        raise Busy("The first request with this key is still being answered.")
+    if row["request_hash"] != request_hash:
+        detail = "This key was used for another request."
+        raise Invalid([("/Idempotency-Key", detail)], detail)
+    patients = [UUID(patient) for patient in row["patients"]]
+    if not all(gate.still_reaches(actor, action, patient) for patient in patients):
+        raise NotFound("There is no such record.")
+    trail.touches(patients)
+    answer = vault.unseal_json(row["answer"], PLACE, row_key["key_hash"], actor.clinic_id)
+    return Kept(row["status"], answer["headers"], answer["body"])
+
+
+def keep(actor: Actor, key: str, kept: Kept) -> None:
+    """Remember the answer, sealed, together with its effect."""
+    row_key, deed = _row_key(actor, key), trail.current()
+    answer = {"headers": kept.headers, "body": kept.body}
+    patients = sorted(str(patient) for patient in deed.patients) if deed else []
+    store().execute(
+        idempotency_keys.update()
+        .where(*_is(row_key))
+        .values(
+            status=kept.status,
+            patients=patients,
+            answer=vault.seal_json(answer, PLACE, row_key["key_hash"], actor.clinic_id),
+        )
+    )

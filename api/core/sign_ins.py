@@ -1,0 +1,299 @@
+"""Signing in: a password opens a sign-in, a refresh token keeps it, ending it takes effect at once.
+
+No hash is made while a transaction is open, so that nobody waits for the database meanwhile.
+"""
+
+import logging
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, case, exists, func, select
+
+from api import clock, vault
+from api.access.policies import Actor
+from api.access.users import (
+    accounts,
+    clinics,
+    find_account,
+    is_password,
+    refresh_tokens,
+    sign_ins,
+    users,
+)
+from api.audit import trail
+from api.config import settings
+from api.core import gate
+from api.core.replay import digest
+from api.db import Listing, Page, Values, leave_store, new_id, page, store, transaction
+from api.errors import Conflict, Invalid, NotFound, NotSignedIn
+
+TOKEN_BYTES = 32
+"""256 bits, as RFC 6749 section 10.10 asks for: a guess succeeds with at most 2^-160."""
+SAME_SUCCESSOR = timedelta(minutes=10)
+"""How long a lost answer to a refresh may be asked for again."""
+PLACE = "refresh_tokens.successor"
+NOBODY = UUID(int=0)
+"""No account has this id; its memberships are asked for all the same."""
+log = logging.getLogger("freshtrail")
+
+
+def new_token() -> str:
+    """An opaque secret of 256 bits; only its digest is ever stored."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def sign_in(email: str, password: str, clinic_id: UUID | None = None) -> Values:
+    """A new sign-in: its ids and first refresh token.
+
+    Raises `NotSignedIn`, in the same words and after one hash, whether the account is unknown,
+    disabled or the password wrong; `Conflict` with the memberships when a clinic must be chosen.
+    """
+    trail.begin("sign_in:open")
+    account = find_account(store(), email)
+    # Read before the hash: a password that is reset meanwhile raises the security version, and
+    # the sign-in of the old password is then born ended. Asked for an unknown account as well.
+    memberships = _memberships(account["id"] if account else NOBODY)
+    leave_store()
+    if not is_password(password, account["password_hash"] if account else None):
+        raise _wrong()
+    return open_sign_in(_chosen(memberships, clinic_id))
+
+
+def _wrong() -> NotSignedIn:
+    return NotSignedIn("The e-mail address or the password is not right.", error="")
+
+
+def _memberships(account_id: UUID) -> list[Values]:
+    return store().rows(
+        select(users, clinics.c.name.label("clinic_name"))
+        .join(clinics, clinics.c.id == users.c.clinic_id)
+        .where(
+            users.c.account_id == account_id,
+            users.c.disabled_at.is_(None),
+            users.c.deleted_at.is_(None),
+        )
+        .order_by(users.c.id)
+    )
+
+
+def _chosen(memberships: list[Values], clinic_id: UUID | None) -> Values:
+    fitting = [user for user in memberships if clinic_id in (None, user["clinic_id"])]
+    if not fitting:
+        raise _wrong()
+    if len(fitting) > 1:
+        names = [
+            {"clinic_id": user["clinic_id"], "name": user["clinic_name"], "kind": user["role"]}
+            for user in fitting
+        ]
+        raise Conflict("Choose a clinic and send its clinic_id.", memberships=names)
+    return fitting[0]
+
+
+def open_sign_in(user: Values) -> Values:
+    """A sign-in of this user from now to its absolute end, with its first refresh token."""
+    moment, sign_in_id = clock.now(), new_id()
+    store().execute(
+        sign_ins.insert().values(
+            id=sign_in_id,
+            clinic_id=user["clinic_id"],
+            user_id=user["id"],
+            security_version=user["security_version"],
+            auth_time=moment,
+            created_at=moment,
+            last_seen_at=moment,
+            ends_at=moment + timedelta(hours=settings().sign_in_hours),
+        )
+    )
+    token = new_token()
+    _add_token(token, sign_in_id, moment)
+    trail.about("sign_in", sign_in_id)
+    ids = {"clinic_id": user["clinic_id"], "user_id": user["id"]}
+    return {"sign_in_id": sign_in_id, **ids, "refresh_token": token}
+
+
+def _add_token(token: str, sign_in_id: UUID, moment: datetime) -> None:
+    store().execute(
+        refresh_tokens.insert().values(hash=digest(token), sign_in_id=sign_in_id, created_at=moment)
+    )
+
+
+def refresh(token: str, key: str | None = None) -> Values:
+    """The sign-in of a refresh token, the token's one successor, and whether it was told before.
+
+    A token that was used before ends its sign-in, unless the same `key` asks within ten minutes
+    and the successor is still unused: then that successor again. Raises `NotSignedIn`.
+    """
+    successor, moment = new_token(), clock.now()
+    sign_in_id = _use(token, successor, key, moment)
+    if sign_in_id is None:
+        return _used_before(token, key, moment)
+    if key is not None:
+        _check_key(sign_in_id, token, key, moment)
+    _add_token(successor, sign_in_id, moment)
+    return _standing(sign_in_id, moment) | {"refresh_token": successor, "replayed": False}
+
+
+def _check_key(sign_in_id: UUID, token: str, key: str, moment: datetime) -> None:
+    """Raise `Invalid` when the sign-in has used the key for another of its tokens."""
+    kept_since = moment - timedelta(hours=settings().idempotency_hours)
+    other = select(refresh_tokens.c.hash).where(
+        refresh_tokens.c.sign_in_id == sign_in_id,
+        refresh_tokens.c.used_with_key == digest(key),
+        refresh_tokens.c.used_at > kept_since,
+        refresh_tokens.c.hash != digest(token),
+    )
+    if store().row(other) is not None:
+        raise Invalid([("/Idempotency-Key", "This key was used for another request.")])
+
+
+def _use(token: str, successor: str, key: str | None, moment: datetime) -> UUID | None:
+    """Mark the token used, for one caller alone: whoever comes second changes no row."""
+    kept = None if key is None else vault.seal_json(successor, PLACE, digest(token))
+    used = (
+        refresh_tokens.update()
+        .where(refresh_tokens.c.hash == digest(token), refresh_tokens.c.used_at.is_(None))
+        .values(
+            used_at=moment,
+            successor_hash=digest(successor),
+            successor=kept,
+            used_with_key=None if key is None else digest(key),
+        )
+        .returning(refresh_tokens.c.sign_in_id)
+    )
+    found: UUID | None = store().execute(used).scalar()
+    return found
+
+
+def _used_before(token: str, key: str | None, moment: datetime) -> Values:
+    row = store().row(select(refresh_tokens).where(refresh_tokens.c.hash == digest(token)))
+    if row is None:
+        raise _ended()
+    if key is None or not _asked_again(row, digest(key), moment):
+        _end_family(row["sign_in_id"], moment)
+        raise _ended()
+    successor = vault.unseal_json(row["successor"], PLACE, row["hash"])
+    return _standing(row["sign_in_id"], moment) | {"refresh_token": successor, "replayed": True}
+
+
+def _asked_again(row: Values, key_hash: str, moment: datetime) -> bool:
+    unused = select(refresh_tokens.c.hash).where(
+        refresh_tokens.c.hash == row["successor_hash"], refresh_tokens.c.used_at.is_(None)
+    )
+    return (
+        row["used_with_key"] == key_hash
+        and moment - row["used_at"] <= SAME_SUCCESSOR
+        and store().row(unused) is not None
+    )
+
+
+def _end_family(sign_in_id: UUID, moment: datetime) -> None:
+    # In a transaction of its own: the request is refused, and this must outlive it.
+    leave_store()
+    with transaction() as apart:
+        apart.execute(_ending(moment).where(sign_ins.c.id == sign_in_id))
+    log.warning("a refresh token came twice; sign-in %s has ended", sign_in_id)
+
+
+def _ending(moment: datetime) -> Any:
+    return sign_ins.update().where(sign_ins.c.revoked_at.is_(None)).values(revoked_at=moment)
+
+
+def _ended() -> NotSignedIn:
+    return NotSignedIn("The sign-in has ended.")
+
+
+def _standing(sign_in_id: UUID, moment: datetime) -> Values:
+    """The ids of a sign-in that still counts, seen just now; raises `NotSignedIn` otherwise."""
+    mine = and_(users.c.clinic_id == sign_ins.c.clinic_id, users.c.id == sign_ins.c.user_id)
+    still = exists().where(mine, *gate.stands(moment))
+    seen = (
+        sign_ins.update()
+        .where(sign_ins.c.id == sign_in_id, still)
+        .values(last_seen_at=moment)
+        .returning(sign_ins.c.id.label("sign_in_id"), sign_ins.c.user_id, sign_ins.c.clinic_id)
+    )
+    row = store().execute(seen).mappings().first()
+    if row is None:
+        raise _ended()
+    return dict(row)
+
+
+def revoke(token: str) -> None:
+    """End the sign-in of a refresh token; an unknown one changes nothing and tells nothing."""
+    family = select(refresh_tokens.c.sign_in_id).where(refresh_tokens.c.hash == digest(token))
+    store().execute(_ending(clock.now()).where(sign_ins.c.id.in_(family)))
+
+
+def step_up(actor: Actor, password: str | None) -> None:
+    """Confirm who is there: the sign-in counts as fresh from now on; its end does not move."""
+    gate.admit(actor, "sign_in:step_up")
+    account = _account(actor)
+    leave_store()
+    if not is_password(password or "", account["password_hash"]):
+        raise NotSignedIn("That is not right.", error="insufficient_user_authentication")
+    moment = clock.now()
+    fresh = {"auth_time": moment, "last_seen_at": moment}
+    mine = sign_ins.update().where(
+        sign_ins.c.id == actor.sign_in_id, sign_ins.c.revoked_at.is_(None)
+    )
+    if store().execute(mine.values(**fresh)).rowcount != 1:
+        raise _ended()
+    trail.about("sign_in", actor.sign_in_id)
+
+
+def _account(actor: Actor) -> Values:
+    mine = and_(users.c.clinic_id == actor.clinic_id, users.c.id == actor.user_id)
+    statement = select(accounts).join(users, and_(users.c.account_id == accounts.c.id, mine))
+    row = store().row(statement)
+    assert row is not None
+    return row
+
+
+def list_sign_ins(actor: Actor, asked: Page) -> Listing:
+    """The actor's own sign-ins that still stand, newest first, the one at hand marked."""
+    gate.admit(actor, "sign_in:list")
+    moment = clock.now()
+    past = case((sign_ins.c.ends_at <= moment, sign_ins.c.ends_at))
+    gone = func.coalesce(sign_ins.c.revoked_at, past).label("deleted_at")
+    changed = func.coalesce(sign_ins.c.revoked_at, past, sign_ins.c.last_seen_at)
+    mine: Any = (
+        select(*sign_ins.c, gone, changed.label("updated_at"))
+        .where(sign_ins.c.clinic_id == actor.clinic_id, sign_ins.c.user_id == actor.user_id)
+        .subquery("mine")
+    )
+    listing = page(select(mine), mine, asked, newest_first=True)
+    for row in listing.items:
+        row["current"] = row["id"] == actor.sign_in_id
+    return listing
+
+
+def end_sign_in(actor: Actor, sign_in_id: UUID) -> None:
+    """End one of the actor's own sign-ins; its tokens are refused from the next request on."""
+    gate.admit(actor, "sign_in:end")
+    trail.about("sign_in", sign_in_id)
+    ended = store().execute(
+        _ending(clock.now()).where(
+            sign_ins.c.id == sign_in_id,
+            sign_ins.c.clinic_id == actor.clinic_id,
+            sign_ins.c.user_id == actor.user_id,
+        )
+    )
+    if ended.rowcount != 1:
+        raise NotFound("There is no such record.")
+
+
+def end_all(account_id: UUID) -> None:
+    """End every sign-in of an account, in every clinic; tokens given out before count no more."""
+    store().execute(
+        users.update()
+        .where(users.c.account_id == account_id)
+        .values(security_version=users.c.security_version + 1)
+    )
+    theirs = exists().where(
+        users.c.account_id == account_id,
+        users.c.clinic_id == sign_ins.c.clinic_id,
+        users.c.id == sign_ins.c.user_id,
+    )
+    store().execute(_ending(clock.now()).where(theirs))

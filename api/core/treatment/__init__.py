@@ -1,0 +1,1 @@
+"""The medicine: sessions from booking to completion."""

@@ -1,0 +1,97 @@
+"""Booking: a session is set down, read, listed and changed before it begins."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from api.access.policies import Actor, Rights
+from api.audit import trail
+from api.core import gate
+from api.core.patients import open_chart
+from api.core.treatment.moves import CHANGEABLE
+from api.core.treatment.sessions import holding, showing
+from api.core.treatment.sessions.table import sessions
+from api.db import Listing, Page, Values, found, match, new_id, page, store
+from api.errors import Conflict
+
+
+def book_session(actor: Actor, patient_id: UUID, values: Values) -> Values:
+    """A new session, also one in the past; `Conflict` says who is busy until when, no more."""
+    open_chart(actor, "session:schedule", patient_id)
+    holding.must_book(actor.rights, patient_id)
+    holding.check_times(values["starts_at"], values["ends_at"])
+    trail.wrote(values)
+    row = add_session(actor.clinic_id, patient_id, values)
+    trail.about(sessions.name, row["id"])
+    return showing.show(actor.rights, row)
+
+
+def add_session(clinic_id: UUID, patient_id: UUID, values: Values) -> Values:
+    """The rows of a new session once everybody's time is held; asks nobody for a right."""
+    given = holding.tidy_room({"room": None, **values})
+    clinician_ids = given.pop("clinician_ids")
+    given |= {"id": new_id(), "clinic_id": clinic_id, "patient_id": patient_id}
+    holding.hold(given, clinician_ids)
+    row = store().add(sessions, {"source": "app", "state": "scheduled"} | given)
+    holding.name_clinicians(row, clinician_ids)
+    return row
+
+
+def read_session(actor: Actor, session_id: UUID) -> Values:
+    """One session, as far as the reader may see it."""
+    row = gate.find_in_chart(actor, "session:read", sessions, session_id)
+    return showing.show(actor.rights, row)
+
+
+def list_sessions(
+    actor: Actor, patient_id: UUID, asked: Page, kind: str | None = None, state: str | None = None
+) -> Listing:
+    """The sessions of one patient, the latest first."""
+    open_chart(actor, "session:list", patient_id)
+    s = sessions.c
+    statement = select(sessions).where(s.clinic_id == actor.clinic_id, s.patient_id == patient_id)
+    if kind is not None:
+        statement = statement.where(s.kind == kind)
+    if state is not None:
+        statement = statement.where(s.state == state)
+    listing = page(statement, sessions, asked, [s.starts_at], newest_first=True, opens=sessions)
+    listing.items = showing.show_all(actor.rights, listing.items)
+    return listing
+
+
+def change_session(actor: Actor, session_id: UUID, version: int | None, values: Values) -> Values:
+    """Change the booking while nobody has begun; whoever is newly needed must be free."""
+    seen = gate.find_in_chart(actor, "session:update", sessions, session_id)
+    row = lock_session(seen)
+    match(row, version)
+    if row["state"] not in CHANGEABLE:
+        raise not_now(actor.rights, row, "It has begun or ended; the booking stands.")
+    if set(values) & set(holding.TIMES_AND_NAMES):
+        holding.must_book(actor.rights, row["patient_id"])
+    trail.wrote(values)
+    return showing.show(actor.rights, _rebook(row, holding.tidy_room(values)))
+
+
+def _rebook(row: Values, values: Values) -> Values:
+    given: Any = values.pop("clinician_ids", None)
+    after = {**row, **values}
+    holding.check_times(after["starts_at"], after["ends_at"])
+    clinician_ids = holding.named_on(row) if given is None else given
+    holding.hold(after, clinician_ids, newly_named=given is not None)
+    changed = store().change(sessions, row, values)
+    holding.name_clinicians(changed, clinician_ids)
+    return changed
+
+
+def lock_session(row: Values) -> Values:
+    """The session as it is now, kept from others until this transaction ends."""
+    s = sessions.c
+    statement = select(sessions).where(s.clinic_id == row["clinic_id"], s.id == row["id"])
+    return found(store().row(statement.with_for_update(), opens=sessions))
+
+
+def not_now(reader: Rights, row: Values, detail: str) -> Conflict:
+    """The refusal of what the session's state forbids, with what it allows this reader."""
+    can = showing.allowed(reader, row, showing.is_member(reader, row["patient_id"]))
+    return Conflict(detail, state=showing.state_for(reader, row["state"]), allowed=can)
