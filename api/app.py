@@ -1,0 +1,193 @@
+"""The whole, built: settings, doors, one transaction a request, and the one place that says no."""
+
+import logging
+import re
+from typing import Any
+from uuid import UUID
+
+from flask import Flask, Response, g, request
+from flask_cors import CORS
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BaseConverter, ValidationError
+
+from api import db
+from api.access import tokens
+from api.access.policies import Actor
+from api.audit import trail
+from api.config import settings
+from api.core.treatment import sessions as _sessions  # noqa: F401
+from api.errors import NotSignedIn, Refusal, Stale, Unavailable
+from api.v1 import discovery, door as v1, pages, problem, quota
+from api.v1.forms import ID
+from api.v1.resource import Blueprint
+
+log = logging.getLogger("freshtrail")
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+EXPOSED = [
+    "ETag",
+    "Link",
+    "Location",
+    "Retry-After",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Idempotent-Replayed",
+    "WWW-Authenticate",
+    "Deprecation",
+    "Sunset",
+    "Content-Disposition",
+    "X-Request-ID",
+]
+
+
+class IdConverter(BaseConverter):
+    """An id in a path: a UUID in canonical lower case; anything else is no such path."""
+
+    regex = ID.pattern
+
+    def to_python(self, value: str) -> UUID:
+        """The UUID."""
+        try:
+            return UUID(value)
+        except ValueError:
+            raise ValidationError from None
+
+
+def build() -> Flask:
+    """The application, ready to serve; raises `Unsafe` when the settings are not."""
+    app = Flask("api", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings().body_kib * 1024 + 1
+    app.url_map.converters["id"] = IdConverter
+    app.url_map.strict_slashes = True
+    app.url_map.merge_slashes = False
+    tokens.prepare(app)
+    app.before_request(_enter)
+    app.after_request(_leave)
+    app.teardown_request(_forget)
+    CORS(
+        app,
+        origins=settings().origins or [],
+        expose_headers=EXPOSED,
+        max_age=600,
+    )
+    app.extensions["v1"] = v1.open_door(app)
+    app.extensions["offers"] = _offers(v1.RESOURCES)
+    pages.register(app)
+    discovery.register(app)
+    app.register_error_handler(Exception, _refuse)
+    return app
+
+
+def _offers(resources: tuple[Blueprint, ...]) -> dict[str, Any]:
+    return {f"{r.name}.{name}": offer for r in resources for name, offer in r.offers.items()}
+
+
+def _enter() -> None:
+    """Who knocks, before anything of the body is read."""
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if REQUEST_ID.fullmatch(given) else db.new_id().hex
+    trail.forget()
+    offer = _app().extensions["offers"].get(request.endpoint)
+    if offer is None or offer.action is None or request.method == "OPTIONS":
+        return
+    claims = tokens.read(_authorization())
+    g.actor = Actor(
+        sign_in_id=claims["sid"],
+        user_id=claims["sub"],
+        clinic_id=claims["clinic"],
+        request_id=g.request_id,
+        client_ip=request.remote_addr,
+    )
+    quota.spend(g.actor)
+
+
+def _authorization() -> str | None:
+    headers = request.headers.getlist("Authorization")
+    if len(headers) > 1:
+        raise NotSignedIn("Send one Authorization header.")
+    return headers[0] if headers else None
+
+
+def _app() -> Flask:
+    from flask import current_app
+
+    return current_app
+
+
+def _leave(response: Response) -> Response:
+    """Settle the request: keep what was done, or undo it and keep only that it was refused."""
+    try:
+        _settle(response.status_code)
+    except (DBAPIError, PoolTimeout):
+        log.exception("the request could not be settled", extra={"request_id": g.request_id})
+        db.leave_store()
+        response = problem.from_refusal(Unavailable("Try again with the same Idempotency-Key."))
+    return _dress(response)
+
+
+def _settle(status: int) -> None:
+    actor: Actor | None = getattr(g, "actor", None)
+    deed = trail.current()
+    if status < 400:
+        if deed is not None and actor is not None and actor.known is not None:
+            trail.write(db.store(), _who(actor), "ok")
+        db.store().commit()
+        return
+    db.leave_store()
+    if deed is not None and actor is not None and actor.known is not None and not deed.written:
+        with db.transaction() as store:
+            trail.write(store, _who(actor), "refused", str(getattr(g, "refused_as", status)))
+
+
+def _who(actor: Actor) -> dict[str, Any]:
+    return {
+        "clinic_id": actor.clinic_id,
+        "actor_id": actor.user_id,
+        "role": actor.rights.role.value,
+        "sign_in_id": actor.sign_in_id,
+        "door": actor.door,
+        "request_id": actor.request_id,
+        "client_ip": actor.client_ip,
+    }
+
+
+def _dress(response: Response) -> Response:
+    headers = response.headers
+    headers["X-Request-ID"] = getattr(g, "request_id", "")
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "no-referrer"
+    headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    headers.setdefault("Cache-Control", "no-store")
+    headers.add("Vary", "Authorization, Accept")
+    if settings().mode == "production":
+        headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
+    quota.tell(response)
+    return response
+
+
+def _forget(_error: BaseException | None) -> None:
+    db.leave_store()
+    trail.forget()
+
+
+def _refuse(error: Exception) -> Response:
+    """The one handler: from whatever was raised to a problem document."""
+    if isinstance(error, Refusal):
+        g.refused_as = error.kind
+        return problem.from_refusal(error)
+    if isinstance(error, HTTPException):
+        return problem.from_http(error)
+    if isinstance(error, DBAPIError | PoolTimeout):
+        return _refuse_for_database(error)
+    log.exception("unexpected", extra={"request_id": getattr(g, "request_id", "")})
+    return problem.problem("unexpected", "")
+
+
+def _refuse_for_database(error: Exception) -> Response:
+    code = getattr(getattr(error, "orig", None), "sqlstate", None)
+    log.exception("database", extra={"request_id": getattr(g, "request_id", "")})
+    if code == "40001":
+        return _refuse(Stale("The record was changed meanwhile."))
+    if type(error).__name__ in ("IntegrityError", "DataError", "ProgrammingError"):
+        return problem.problem("unexpected", "")
+    return _refuse(Unavailable("The database did not answer in time."))

@@ -1,0 +1,258 @@
+"""The way in from a shell: serve, migrate, keys, clinics, imports, the document."""
+
+import csv
+import json
+import os
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+from flask import Flask
+from flask.cli import AppGroup
+
+from api import clock, db, demo, schema, vault
+from api.access import keys
+from api.app import build
+from api.config import settings
+from api.core import accounts, invitations, operators
+from api.core.outcomes import importing, sheet as sheets
+from api.core.outcomes.instruments import catalogue
+from api.errors import Invalid, NotAllowed, Unsafe
+
+DOCUMENT = Path(__file__).parent.parent / "openapi" / "v1.json"
+BACKPRESSURE = 64
+"""Requests a worker takes on before it lets the listening socket wait."""
+BAD_INPUT = 2
+"""The exit status for input that can't be taken; nothing was written."""
+
+
+def make_missing_keys() -> list[str]:
+    """Make the keys that are not there; what was made, in words."""
+    made = []
+    if keys.make_keys(settings().keys):
+        made.append("signing key")
+    if vault.make_keys(settings().keys):
+        made.append("field key")
+    return made
+
+
+@click.command("migrate")
+def migrate_command() -> None:
+    """Bring the database to the newest schema."""
+    settings().data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    schema.upgrade()
+    click.echo(f"The database stands at {db.schema_version()}.")
+
+
+@click.command("serve")
+def serve_command() -> None:
+    """Serve the API; in demo mode keys, schema and a demo clinic are made where missing."""
+    settings().data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if settings().mode == "demo":
+        _prepare_demo()
+    _refuse_unsafe()
+    address = f"http://{settings().host}:{settings().port}"
+    click.echo(f"Serving ({settings().mode}) on {address}; the documents are at {address}/docs")
+    sys.stdout.flush()
+    db.engine().dispose()
+    os.execv(sys.executable, [sys.executable, "-m", "granian", *_granian()])
+
+
+def _prepare_demo() -> None:
+    for made in make_missing_keys():
+        click.echo(f"Made a {made} in {settings().keys}.")
+    schema.upgrade()
+    if demo.is_empty():
+        demo.load(click.echo)
+    click.echo(f"Demo accounts, password {demo.PASSWORD}:")
+    for line in demo.who():
+        click.echo(f"  {line}")
+
+
+def _refuse_unsafe() -> None:
+    """Stop before the first request what could not be served safely."""
+    try:
+        keys.private_keys()
+        vault.blind("", "check")
+        if db.schema_version() != schema.head():
+            raise Unsafe("The database is not at the newest schema: flask --app wsgi migrate.")
+        if settings().mode == "production":
+            with db.transaction() as store:
+                if accounts.demo_accounts_present(store):
+                    raise Unsafe("This database has demo accounts; production does not serve it.")
+    except Unsafe as reason:
+        raise click.ClickException(str(reason)) from None
+
+
+def _granian() -> list[str]:
+    # SQLite lets one writer in at a time: more threads would wait, not work.
+    threads = settings().threads if db.one_trip_pool() is not None else 1
+    return [
+        "--interface=wsgi",
+        f"--host={settings().host}",
+        f"--port={settings().port}",
+        f"--workers={settings().workers}",
+        f"--blocking-threads={threads}",
+        f"--backpressure={BACKPRESSURE}",
+        "--http=1",
+        "--no-ws",
+        "--workers-kill-timeout=30",
+        "--log-level=warning",
+        "wsgi:app",
+    ]
+
+
+keys_group = AppGroup("keys", help="Signing and field keys.")
+
+
+@keys_group.command("make")
+def make_keys_command() -> None:
+    """Make the keys that are not there; never touches one that is."""
+    settings().data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = make_missing_keys()
+    click.echo(f"Made: {', '.join(made)}." if made else "Every key is there already.")
+
+
+clinic_group = AppGroup("clinic", help="Clinics.")
+
+
+@clinic_group.command("create")
+@click.option("--name", required=True)
+@click.option("--time-zone", required=True, help="IANA name, such as America/Denver.")
+@click.option("--admin-email", required=True)
+def create_clinic_command(name: str, time_zone: str, admin_email: str) -> None:
+    """Make a clinic and print its administrator's one-time invitation (72 hours)."""
+    try:
+        with db.transaction():
+            clinic, token = invitations.create_clinic(name, time_zone, admin_email)
+    except Invalid as reason:
+        _refuse(f"{pointer}: {detail}" for pointer, detail in reason.errors)
+    click.echo(f"Clinic {clinic['id']} is made. Invitation for {admin_email}, good once, 72 h:")
+    click.echo(token)
+
+
+@click.command("import-checkins")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--instrument", "key", required=True, help="Such as phq-9.")
+@click.option("--patient-column", required=True, help="The column with the patient's number.")
+@click.option("--patient-system", required=True, help="URI of the system that gave the numbers.")
+@click.option("--answered-on", required=True, help="A day (2026-01-31) or the column with it.")
+@click.option("--map", "mapping", multiple=True, metavar="COLUMN=ITEM", help="May be repeated.")
+@click.option("--actor", "email", required=True, help="E-mail of who answers for the import.")
+@click.option("--clinic-id", type=click.UUID, help="Where the actor belongs to several clinics.")
+@click.option("--create-patients", is_flag=True, help="Make patients whose number is not known.")
+@click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
+def import_checkins_command(
+    file: Path, key: str, email: str, clinic_id: UUID | None, dry_run: bool, **how: Any
+) -> None:
+    """Bring the check-ins of a spreadsheet (CSV, UTF-8) along, all rows or none.
+
+    A column named as an item with _ for - (phq9_1) is taken for it; --map names others. An empty
+    cell is an item left open. The same file twice changes nothing: a check-in is known by patient,
+    instrument, day and system. Exit status 2: bad rows, each named; nothing was written.
+    """
+    try:
+        with db.transaction(), operators.acting_as(email, clinic_id) as actor:
+            report = _import(actor, _plan(file, key, **how), file, dry_run)
+    except sheets.BadSheet as sheet:
+        _refuse(_fault(fault) for fault in sheet.faults)
+    except Invalid as reason:
+        _refuse(detail for _, detail in reason.errors)
+    except (NotAllowed, csv.Error, UnicodeDecodeError) as reason:
+        _refuse([f"{file.name}: {reason}" if isinstance(reason, ValueError) else str(reason)])
+    word = "would be written" if dry_run else "written"
+    click.echo(
+        f"{report.rows} rows: {report.written} check-ins {word}, {report.unchanged} there already,"
+        f" {report.patients_created} patients {'to make' if dry_run else 'made'}."
+    )
+
+
+def _import(actor: Any, plan: sheets.Plan, file: Path, dry_run: bool) -> importing.Report:
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        done = 0
+        with click.progressbar(length=1, label="Importing", file=sys.stderr) as bar:
+
+            def say(now: int, of: int) -> None:
+                nonlocal done
+                bar.length, step, done = of, now - done, now
+                bar.update(step)
+
+            return importing.import_checkins(actor, plan, lines, say, dry_run)
+
+
+def _plan(
+    file: Path,
+    key: str,
+    patient_column: str,
+    patient_system: str,
+    answered_on: str,
+    mapping: tuple[str, ...],
+    create_patients: bool,
+) -> sheets.Plan:
+    if key not in catalogue.catalogue():
+        known = ", ".join(catalogue.catalogue())
+        raise Invalid([("/instrument", f"There is no instrument {key}; there are {known}.")])
+    instrument = catalogue.instrument(key)
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        header = next(csv.reader(lines, strict=True), [])
+    if patient_column not in header:
+        raise Invalid([("/patient_column", f"There is no column {patient_column}.")])
+    pairs = [text.rpartition("=") for text in mapping]
+    columns = sheets.plan_columns(instrument, header, {left: right for left, _, right in pairs})
+    day = answered_on if answered_on in header else _day(answered_on)
+    return sheets.Plan(instrument, patient_column, patient_system, day, columns, create_patients)
+
+
+def _day(text: str) -> date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        said = f"{text} is neither a column nor a day such as 2026-01-31."
+        raise Invalid([("/answered_on", said)]) from None
+    if day > clock.now().date():
+        raise Invalid([("/answered_on", f"{text} lies ahead.")])
+    return day
+
+
+def _fault(fault: sheets.Fault) -> str:
+    column = f", column {fault.column}" if fault.column else ""
+    return f"line {fault.line}{column}: {fault.detail}"
+
+
+def _refuse(reasons: Any) -> Any:
+    for reason in reasons:
+        click.echo(reason, err=True)
+    click.echo("Nothing was written.", err=True)
+    raise SystemExit(BAD_INPUT)
+
+
+document_group = AppGroup("document", help="The OpenAPI document.")
+
+
+@document_group.command("write")
+@click.option("--to", type=click.Path(path_type=Path), default=DOCUMENT, show_default=False)
+def write_document_command(to: Path) -> None:
+    """Write openapi/v1.json anew."""
+    to.write_text(document_text())
+    click.echo(f"Wrote {to.name}.")
+
+
+def document_text() -> str:
+    """The document as it is committed: indented, with a newline at its end."""
+    spec: dict[str, Any] = app.extensions["v1"].spec.to_dict()
+    return json.dumps(spec, indent=1, ensure_ascii=False) + "\n"
+
+
+def _with_commands(made: Flask) -> Flask:
+    for command in (migrate_command, serve_command, import_checkins_command):
+        made.cli.add_command(command)
+    for group in (keys_group, clinic_group, document_group):
+        made.cli.add_command(group)
+    return made
+
+
+app = _with_commands(build())
+"""What a WSGI server loads."""

@@ -1,0 +1,267 @@
+"""Check-ins over v1: an instrument answered, in parts or at once, and what it adds up to."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import marshmallow as ma
+
+from api.access.policies import Actor
+from api.core.outcomes import checkins
+from api.core.outcomes.instruments.catalogue import catalogue
+from api.paging import Listing, Values
+from api.v1.care_team import ClinicianRefSchema
+from api.v1.clinic import CrisisSchema
+from api.v1.entries import ReadingSchema
+from api.v1.forms import BAD_CHARACTERS, Ask, Choice, Day, Flag, Instant, Show, Whole, Words, shown
+from api.v1.patients import PatientRefSchema
+from api.v1.resource import Blueprint, PageQuery
+
+blp = Blueprint("check-ins", "Instruments answered, and what the answers add up to.")
+ONE = "/check-ins/<id:check_in_id>"
+OF_PATIENT = "/patients/<id:patient_id>/check-ins"
+MAX_ANSWERS, MAX_LINK_ID = 200, 100
+ANSWERS = (
+    "By link id: a value of the item's options, or null for asked and left open; absent is not"
+    " reached."
+)
+ANSWERED_AT = "When the last of the answers was given; not ahead, default now."
+ANSWERED_BY = (
+    "Who gave the answers: patients answer as `patient`; for clinicians it is `clinician_asked`,"
+    " or `staff_copied` from a form on paper."
+)
+CRISIS = "Whom to turn to, there when an answer calls for it; to be shown first."
+
+
+class Answers(ma.fields.Dict):
+    """Answers by link id; whether they are any is for the instrument to say."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("metadata", {"description": ANSWERS})
+        super().__init__(keys=ma.fields.String(), values=Whole(allow_none=True), **kwargs)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise self.make_error("invalid")
+        if len(value) > MAX_ANSWERS:
+            raise ma.ValidationError(f"At most {MAX_ANSWERS} answers.")
+        if any(len(key) > MAX_LINK_ID or BAD_CHARACTERS.search(key) for key in value):
+            raise ma.ValidationError("One of the link ids can't be one.")
+        return dict(value)
+
+
+class NewCheckInSchema(Ask):
+    """A check-in as it is begun, or with `complete` all of it."""
+
+    instrument = Words(60, required=True, metadata={"description": "The key, such as phq-9."})
+    answers = Answers(required=True)
+    complete = Flag(load_default=False)
+    answered_by = Choice(checkins.ANSWERED_BY, metadata={"description": ANSWERED_BY})
+    answered_at = Instant(metadata={"description": ANSWERED_AT})
+
+
+class ChangedCheckInSchema(Ask):
+    """More answers of a draft; a link id once sent may become null and is not taken out."""
+
+    answers = Answers()
+    answered_at = Instant(metadata={"description": ANSWERED_AT})
+
+
+class CompleteCheckInSchema(Ask):
+    """When the answers were given, if not when the last of them was sent."""
+
+    answered_at = Instant(metadata={"description": "Not ahead; default unchanged."})
+
+
+class CorrectionSchema(Ask):
+    """The answers that were wrong, and why; those not named stay."""
+
+    answers = Answers(required=True)
+    reason = Words(2000, required=True)
+
+
+class ScoresFields(Show):
+    """What the answers to any instrument add up to."""
+
+    status = Choice(["complete", "incomplete"], required=True)
+    answered = shown(ma.fields.Integer)
+    missing = shown(ma.fields.Integer)
+    min_possible = shown(ma.fields.Integer)
+    max_possible = shown(ma.fields.Integer)
+    total = shown(ma.fields.Integer, nullable=True)
+    band = shown(ma.fields.String, nullable=True)
+    prorated_total = shown(ma.fields.Integer, nullable=True)
+    prorated_band = shown(ma.fields.String, nullable=True)
+    subscales = ma.fields.Dict(keys=ma.fields.String(), values=Whole(allow_none=True))
+    flags = ma.fields.List(ma.fields.String(), required=True)
+
+
+def _scores() -> type[Show]:
+    """The schema of `scores`, with one field for each provisional syndrome of any instrument."""
+    codes = {derived.code for one in catalogue().values() for derived in one.derived}
+    fields = {code: ma.fields.Boolean(allow_none=True) for code in sorted(codes)}
+    said = "What the answers add up to; null where a missing answer forbids it."
+    return type("ScoresSchema", (ScoresFields,), {**fields, "__doc__": said})
+
+
+class CrisisFields(Show):
+    """What comes first of all that a patient is answered."""
+
+    crisis = ma.fields.Nested(CrisisSchema, metadata={"description": CRISIS})
+
+
+class AnsweredCheckInSchema(CrisisFields):
+    """The answer to a patient who wrote: words and who reads it, no number."""
+
+    id = shown(ma.fields.UUID)
+    version = shown(ma.fields.Integer)
+    state = Choice(checkins.STATES, required=True)
+    words = shown(ma.fields.String)
+    reading = ma.fields.Nested(ReadingSchema, required=True)
+
+
+class CheckInFields(Show):
+    """What every reader sees of a check-in."""
+
+    id = shown(ma.fields.UUID)
+    version = shown(ma.fields.Integer)
+    created_at = shown(Instant)
+    updated_at = shown(Instant)
+    instrument = shown(ma.fields.String)
+    state = Choice(checkins.STATES, required=True)
+    source = Choice(checkins.SOURCES, required=True)
+    answered_by = Choice(checkins.ANSWERED_BY, required=True)
+    answered_at = shown(Instant)
+    answered_on = shown(Day, metadata={"description": "The patient's own calendar day."})
+    answers = Answers(required=True)
+    total = shown(ma.fields.Integer, nullable=True)
+    band = shown(ma.fields.String, nullable=True)
+
+
+class PatientCheckInSchema(CheckInFields, CrisisFields):
+    """A check-in as its patient reads it: `crisis` first where it is there, never a flag."""
+
+    words = shown(ma.fields.String)
+
+
+class CheckInSchema(CheckInFields):
+    """A check-in. `total` and `band` are there once it is complete; `scores` also of a draft."""
+
+    patient = ma.fields.Nested(PatientRefSchema, required=True)
+    instrument_version = shown(ma.fields.String)
+    scoring_version = shown(ma.fields.String)
+    recorded_by = ma.fields.Nested(ClinicianRefSchema, required=True, allow_none=True)
+    import_system = shown(ma.fields.String, nullable=True)
+    scores = ma.fields.Nested(_scores(), required=True)
+
+
+class CheckInQuery(PageQuery):
+    """Which of a patient's check-ins."""
+
+    instrument = Words(60)
+    source = Choice(checkins.SOURCES)
+    state = Choice(checkins.STATES)
+
+
+@blp.offer(
+    "GET",
+    OF_PATIENT,
+    "check_in:read",
+    query=CheckInQuery,
+    answer=CheckInSchema,
+    to_patient=PatientCheckInSchema,
+    paged=True,
+)
+def list_checkins(actor: Actor, patient_id: Any, **asked: Any) -> Listing:
+    """List a patient's check-ins, the latest answered first."""
+    return checkins.list_checkins(actor, patient_id, **asked)
+
+
+@blp.offer(
+    "POST",
+    OF_PATIENT,
+    "check_in:log",
+    body=NewCheckInSchema,
+    answer=CheckInSchema,
+    to_patient=AnsweredCheckInSchema,
+    location="/api/v1/check-ins/{id}",
+    example={"instrument": "gad-7", "answers": {"gad7-1": 0, "gad7-2": None}},
+)
+def log_checkin(actor: Actor, patient_id: Any, values: Values) -> Values:
+    """Log a check-in, as a draft or complete at once.
+
+    Scores, bands and flags are computed here. A check-in is always shared with the care team. An
+    instrument whose wording is missing is 409 `instrument_text_missing` for patients; clinicians
+    may record answers taken on a licensed form.
+    """
+    return checkins.log_checkin(actor, patient_id, values)
+
+
+@blp.offer(
+    "GET",
+    ONE,
+    "check_in:read",
+    answer=CheckInSchema,
+    to_patient=PatientCheckInSchema,
+    derived=True,
+)
+def read_checkin(actor: Actor, check_in_id: Any) -> Values:
+    """Read a check-in.
+
+    Clinicians see `scores` with its flags; a patient sees total, band and words, and after an
+    answer that calls for it whom to turn to.
+    """
+    return checkins.read_checkin(actor, check_in_id)
+
+
+@blp.offer(
+    "PATCH",
+    ONE,
+    "check_in:log",
+    body=ChangedCheckInSchema,
+    answer=CheckInSchema,
+    to_patient=AnsweredCheckInSchema,
+    example={"answers": {"gad7-2": 1, "gad7-3": None}},
+)
+def change_checkin(actor: Actor, check_in_id: Any, version: int | None, values: Values) -> Values:
+    """Send more answers of a draft.
+
+    `answers` are merged by link id, and null is kept: it says "asked and left open". A link id
+    once sent can be set to null, not taken out. A complete check-in is 409 with `allowed`
+    `corrections`. Where a clinician adds to a patient's draft, `answered_by` says so.
+    """
+    return checkins.change_checkin(actor, check_in_id, version, values)
+
+
+@blp.offer(
+    "POST",
+    f"{ONE}/complete",
+    "check_in:log",
+    body=CompleteCheckInSchema,
+    answer=CheckInSchema,
+    to_patient=AnsweredCheckInSchema,
+    example={},
+)
+def complete_checkin(actor: Actor, check_in_id: Any, values: Values) -> Values:
+    """Complete a draft.
+
+    Whatever was left open or not reached stays so: `scores.status` is then `incomplete` and the
+    total null.
+    """
+    return checkins.complete_checkin(actor, check_in_id, values)
+
+
+@blp.offer(
+    "POST",
+    f"{ONE}/corrections",
+    "check_in:correct",
+    body=CorrectionSchema,
+    answer=CheckInSchema,
+    example={"answers": {"gad7-2": 1}, "reason": "Misread on the paper form."},
+)
+def correct_checkin(actor: Actor, check_in_id: Any, values: Values) -> Values:
+    """Correct a complete check-in.
+
+    Answers are merged by link id and scored anew as the next version; what was there before is
+    kept with the reason. A draft is 409 with what it allows.
+    """
+    return checkins.correct_checkin(actor, check_in_id, values)

@@ -1,0 +1,182 @@
+"""Door 1: what v1 offers, under which address, in which document."""
+
+from typing import Any
+
+import flask_smorest
+from flask import Flask
+
+from api.v1 import (
+    calendar,
+    care_team,
+    checkins,
+    clinic,
+    consents,
+    goals,
+    insights,
+    instruments,
+    me,
+    moments,
+    outcomes,
+    patients,
+    practices,
+    problem,
+    sessions,
+    signin,
+    users,
+)
+from api.v1.resource import Blueprint
+
+PREFIX = "/api/v1"
+RESOURCES: tuple[Blueprint, ...] = (
+    signin.blp,
+    me.blp,
+    clinic.blp,
+    users.blp,
+    patients.blp,
+    care_team.blp,
+    consents.blp,
+    sessions.blp,
+    insights.blp,
+    goals.blp,
+    practices.blp,
+    moments.blp,
+    calendar.blp,
+    instruments.blp,
+    checkins.blp,
+    outcomes.blp,
+)
+ABOUT = """\
+The REST API of Freshtrail for clinic front ends. Sign in with `POST /auth/token`, send the access
+token as `Authorization: Bearer`. Every change names the version it is meant for (`If-Match`),
+every `POST` may carry an `Idempotency-Key`, every list is walked by `next_cursor`, and every
+refusal is a problem document (RFC 9457) whose `type` is listed in the README.
+"""
+
+
+ID = {"type": "string", "format": "uuid"}
+
+
+class Api(flask_smorest.Api):
+    """The documented API; errors are problem documents, answered in one place of the app."""
+
+    DEFAULT_ERROR_RESPONSE_NAME = ""
+
+    def _register_error_handlers(self) -> None:
+        """Leave errors to the one handler of the app."""
+
+    def _register_responses(self) -> None:
+        components = self.spec.components
+        components.schema("Problem", PROBLEM)
+        components.security_scheme(
+            "bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        )
+        for kind, (status, title) in problem.STATUS.items():
+            if f"Problem{status}" in components.responses or status == NO_OPERATION:
+                continue
+            components.response(f"Problem{status}", _response(kind, status, title))
+
+    def _register_pagination_header(self) -> None:
+        """Cursors need no count."""
+
+    def _register_etag_headers(self) -> None:
+        """Each operation names its own."""
+
+
+NO_OPERATION = 405
+"""What is answered where there is no operation, so that none lists it."""
+PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "description": "Problem details (RFC 9457).",
+    "required": ["type", "title", "status", "detail", "instance", "request_id"],
+    "properties": {
+        "type": {"type": "string", "examples": ["urn:freshtrail:problem:invalid"]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+        "reason": {"type": "string", "enum": ["instrument_text_missing"]},
+        "state": {"type": "string"},
+        "allowed": {"type": "array", "items": {"type": "string"}},
+        "missing": {"type": "array", "items": {"type": "string"}},
+        "memberships": {
+            "type": "array",
+            "description": "The clinics of an account, when one must be chosen to sign in.",
+            "items": {
+                "type": "object",
+                "required": ["clinic_id", "name", "kind"],
+                "properties": {
+                    "clinic_id": {"type": "string", "format": "uuid"},
+                    "name": {"type": "string"},
+                    "kind": {"type": "string"},
+                },
+            },
+        },
+        "busy": {
+            "type": "array",
+            "description": "Which of those asked for is booked already, until when.",
+            "items": {
+                "type": "object",
+                "required": ["what", "until"],
+                "properties": {
+                    "what": {"type": "string", "enum": ["clinician", "room", "patient"]},
+                    "until": {"type": "string", "format": "date-time"},
+                    "clinician_id": {"type": "string", "format": "uuid"},
+                },
+            },
+        },
+    },
+}
+
+
+def _response(kind: str, status: int, title: str) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+    if status == 401:
+        headers["WWW-Authenticate"] = {"schema": {"type": "string"}}
+    if status in (429, 503):
+        headers["Retry-After"] = {"schema": {"type": "integer"}}
+    example = {
+        "type": problem.TYPE + kind,
+        "title": title,
+        "status": status,
+        "detail": title + ".",
+        "instance": "urn:freshtrail:request:0f3c",
+        "request_id": "0f3c",
+    }
+    content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}
+    described = {"description": title + ".", "content": {"application/problem+json": content}}
+    return described | ({"headers": headers} if headers else {})
+
+
+def open_door(app: Flask) -> Api:
+    """Register every resource and its document."""
+    app.config.update(
+        API_TITLE="Freshtrail",
+        API_VERSION="1.0.0",
+        OPENAPI_VERSION="3.1.0",
+        API_SPEC_OPTIONS={
+            "info": {
+                "description": ABOUT,
+                "license": {
+                    "name": "Apache-2.0",
+                    "url": "https://www.apache.org/licenses/LICENSE-2.0",
+                },
+                "contact": {"name": "Freshtrail", "url": "https://freshtrail.example"},
+            },
+            "servers": [{"url": "/"}],
+            "security": [{"bearer": []}],
+        },
+    )
+    api = Api(app)
+    api.register_converter(app.url_map.converters["id"], lambda _id: dict(ID))
+    for blueprint in RESOURCES:
+        api.register_blueprint(blueprint, url_prefix=PREFIX)
+    return api

@@ -1,0 +1,203 @@
+"""What one operation takes and answers, and how the document says so."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import marshmallow as ma
+
+from api.access import policies
+from api.v1 import cursors
+from api.v1.forms import Ask, Instant, Many, QueryWhole, Show, Words, shown
+
+MAX_LIMIT, DEFAULT_LIMIT = 100, 25
+MAX_KEY = 255
+IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": 'The ETag of the version you change, `"<version>"`. Without it: 428.',
+    "schema": {"type": "string"},
+    "example": '"1"',
+}
+IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "Answer 304 while the record is still at this ETag.",
+    "schema": {"type": "string"},
+}
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Send the same key again to get the same answer without a second effect; 24 h.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY},
+}
+ETAG_HEADER = {"description": 'The version, `"<version>"`.', "schema": {"type": "string"}}
+LOCATION_HEADER = {"description": "Where the new record is.", "schema": {"type": "string"}}
+LINK_HEADER = {"description": 'The next page, `rel="next"`.', "schema": {"type": "string"}}
+
+
+class PageQuery(Ask):
+    """The query of every list."""
+
+    limit = QueryWhole(1, MAX_LIMIT, load_default=DEFAULT_LIMIT)
+    cursor = Words(cursors.MAX_CURSOR, metadata={"description": "From `next_cursor`; alone."})
+    updated_since = Instant(
+        metadata={"description": "Only what changed since, oldest change first, with tombstones."}
+    )
+
+
+class TombstoneSchema(Show):
+    """A record that was deleted or left your reach."""
+
+    id = shown(ma.fields.UUID)
+    deleted_at = shown(Instant)
+
+
+_pages: dict[str, type[Show]] = {}
+
+
+def page_of(schema: type[Show]) -> type[Show]:
+    """The schema of one page of `schema`."""
+    name = schema.__name__.removesuffix("Schema") + "PageSchema"
+    if name not in _pages:
+        fields = {
+            "items": Many(ma.fields.Nested(schema), most=MAX_LIMIT, required=True),
+            "next_cursor": ma.fields.String(required=True, allow_none=True),
+            "tombstones": Many(ma.fields.Nested(TombstoneSchema), most=MAX_LIMIT),
+            "synced_to": Instant(metadata={"description": "Pass as `updated_since` next time."}),
+        }
+        _pages[name] = type(name, (Show,), {**fields, "__doc__": "One page of a list."})
+    return _pages[name]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What one operation takes and answers."""
+
+    method: str
+    action: str | None
+    query: type[Ask] | None = None
+    body: type[Ask] | None = None
+    answer: type[Show] | None = None
+    to_patient: type[Show] | None = None
+    status: int = 200
+    paged: bool = False
+    versioned: bool = False
+    derived: bool = False
+    ready: bool = False
+    replays: bool = False
+    early: bool = True
+    location: str | None = None
+
+
+def describe(
+    plan: Offer, endpoint: Callable[..., Any], example: Any, errors: tuple[int, ...]
+) -> dict[str, Any]:
+    """What flask-smorest is told of an operation."""
+    arguments = _headers(plan)
+    if plan.query is not None or plan.paged:
+        arguments.append({"in": "query", "schema": plan.query or PageQuery})
+    if plan.body is not None:
+        content: dict[str, Any] = {"in": "json", "required": True, "schema": plan.body}
+        arguments.append(content | ({"example": example} if example is not None else {}))
+    return {
+        "arguments": {"parameters": arguments, "responses": {}} if arguments else None,
+        "response": {"responses": {plan.status: [_success(plan)]}},
+        "manual_doc": {
+            "operationId": endpoint.__name__,
+            "description": _about(plan, endpoint),
+            "responses": {str(status): {"$ref": _ref(status)} for status in refusals(plan, errors)},
+            **({"x-roles": policies.roles(plan.action)} if plan.action else {"security": []}),
+        },
+    }
+
+
+REACHES = {
+    policies.Reach.OWN: "their own",
+    policies.Reach.TEAM: "on the care team or by duty",
+    policies.Reach.CLINIC: "all of the clinic",
+    policies.Reach.SELF: "",
+}
+
+
+def _about(plan: Offer, endpoint: Callable[..., Any]) -> str:
+    """What the docstring says below its summary, and for whom the operation is."""
+    more = inspect.cleandoc(endpoint.__doc__ or "").partition("\n\n")[2]
+    if plan.action is None:
+        return f"{more}\n\nNeeds no token.".strip()
+    rows = policies.TABLE[plan.action]
+    told = [_role(role, rows[role]) for role in policies.Role if role in rows]
+    everybody = rows is policies.EVERYBODY
+    return f"{more}\n\nFor: {'everybody signed in' if everybody else ', '.join(told)}.".strip()
+
+
+def _role(role: policies.Role, granted: policies.Grant) -> str:
+    reach = REACHES[granted.reach]
+    notes = [reach] if reach else []
+    notes += ["signed in or confirmed within 5 minutes"] if granted.step_up else []
+    return role.value.replace("_", " ") + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def _success(plan: Offer) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": "As asked.", "content_type": None}
+    if plan.answer is not None and plan.status != 204:
+        described["schema"] = _answers(plan, plan.answer)
+    headers = {}
+    if plan.location:
+        headers["Location"] = LOCATION_HEADER
+    if plan.answer is not None and "version" in plan.answer._declared_fields and not plan.paged:
+        headers["ETag"] = ETAG_HEADER
+    if plan.paged:
+        headers["Link"] = LINK_HEADER
+    return described | ({"headers": headers} if headers else {})
+
+
+def _answers(plan: Offer, answer: type[Show]) -> Any:
+    """What is answered; a patient's own schema, where there is one, beside that of the staff.
+
+    An empty page is one of both, so that pages are `anyOf`; one record is `oneOf`.
+    """
+    if plan.to_patient is None or plan.action is None:
+        return page_of(answer) if plan.paged else answer
+    staff = [role for role in policies.roles(plan.action) if role != policies.Role.PATIENT]
+    both = [page_of(s) if plan.paged else s for s in (answer, plan.to_patient)]
+    first: dict[str, Any] = {"allOf": [both[0]], "x-roles": staff}
+    second: dict[str, Any] = {"allOf": [both[1]], "x-roles": [policies.Role.PATIENT.value]}
+    if not plan.paged:
+        second["unevaluatedProperties"] = False  # else the staff's answer would be both
+    return {"anyOf" if plan.paged else "oneOf": [first, second]}
+
+
+def _headers(plan: Offer) -> list[dict[str, Any]]:
+    asked = [IF_MATCH] if plan.versioned else []
+    if plan.replays:
+        asked.append(IDEMPOTENCY_KEY)
+    answer = plan.answer
+    has_tag = answer is not None and "version" in answer._declared_fields
+    if plan.method == "GET" and has_tag and not plan.derived and not plan.paged:
+        asked.append(IF_NONE_MATCH)
+    return [dict(parameter) for parameter in asked]
+
+
+def refusals(plan: Offer, errors: tuple[int, ...]) -> list[int]:
+    """The statuses with which an operation may refuse, `errors` among them."""
+    listed = {*errors, 422, 429, 500, 503}
+    if plan.action is not None:
+        listed |= {401, 403, 404}
+    if plan.body is not None:
+        listed |= {400, 413, 415}
+    if plan.paged:
+        listed |= {400}
+    if plan.versioned:
+        listed |= {412, 428, 409}
+    if plan.replays:
+        listed |= {409}
+    return sorted(listed)
+
+
+def _ref(status: int) -> str:
+    return f"#/components/responses/Problem{status}"

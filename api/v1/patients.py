@@ -1,0 +1,211 @@
+"""Patients over v1: the chart's front page, found by name or by another system's number."""
+
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import validate
+
+from api.access.policies import Actor
+from api.core import patients
+from api.paging import Listing, Values
+from api.v1.forms import Ask, Choice, Day, Instant, Many, Show, Words, Zone, shown
+from api.v1.resource import Blueprint, PageQuery
+
+blp = Blueprint("patients", "People in the clinic's care.")
+SEXES = ("female", "male", "intersex", "unknown")
+LOCALE = validate.Regexp(r"^[a-z]{2,3}(-[A-Z]{2})?$", error="Not a locale such as en-US.")
+ICD = validate.Regexp(r"^[A-TV-Z][0-9][0-9AB](\.[0-9A-Z]{1,4})?$", error="Not an ICD-10-CM code.")
+
+
+class NameSchema(Ask):
+    """A legal name."""
+
+    given = Words(200, required=True)
+    family = Words(200, required=True)
+
+
+class ContactSchema(Ask):
+    """How the patient is reached."""
+
+    email = Words(254, allow_none=True, validate=validate.Email())
+    phone = Words(40, allow_none=True)
+
+
+class AddressSchema(Ask):
+    """A postal address."""
+
+    lines = Many(Words(200), most=4)
+    city = Words(120, allow_none=True)
+    region = Words(120, allow_none=True)
+    postal_code = Words(20, allow_none=True)
+    country = Words(2, 2, allow_none=True, metadata={"description": "ISO 3166-1 alpha-2."})
+
+
+class EmergencyContactSchema(Ask):
+    """Whom to call."""
+
+    name = Words(200, required=True)
+    phone = Words(40, required=True)
+    relation = Words(60, allow_none=True)
+
+
+class ExternalIdSchema(Ask):
+    """The patient's id in another system."""
+
+    system = Words(200, required=True)
+    value = Words(200, required=True)
+
+
+class DiagnosisSchema(Ask):
+    """A diagnosis, ICD-10-CM."""
+
+    code = Words(10, required=True, validate=ICD)
+    recorded_on = Day(allow_none=True)
+
+
+class PatientFields(Ask):
+    """What may be written of a patient."""
+
+    preferred_name = Words(200, allow_none=True)
+    pronouns = Words(60, allow_none=True)
+    sex_at_birth = Choice(SEXES, allow_none=True)
+    gender_identity = Words(60, allow_none=True)
+    contact = ma.fields.Nested(ContactSchema, allow_none=True)
+    address = ma.fields.Nested(AddressSchema, allow_none=True)
+    emergency_contact = ma.fields.Nested(EmergencyContactSchema, allow_none=True)
+    external_ids = Many(ma.fields.Nested(ExternalIdSchema), most=20)
+    diagnoses = Many(ma.fields.Nested(DiagnosisSchema), most=50)
+
+
+class NewPatientSchema(PatientFields):
+    """A patient as first written down."""
+
+    legal_name = ma.fields.Nested(NameSchema, required=True)
+    birth_on = Day(required=True)
+    status = Choice(patients.STATUSES[:3])
+    locale = Words(35, validate=LOCALE)
+    time_zone = Zone()
+
+
+class ChangedPatientSchema(PatientFields):
+    """A merge patch of a patient: absent = unchanged, null = cleared."""
+
+    legal_name = ma.fields.Nested(NameSchema)
+    birth_on = Day()
+    status = Choice(patients.STATUSES[:4])
+    locale = Words(35, validate=LOCALE)
+    time_zone = Zone()
+
+
+class PatientSchema(Show):
+    """A patient. `diagnoses` is null for readers who see no clinical data."""
+
+    id = shown(ma.fields.UUID)
+    version = shown(ma.fields.Integer)
+    created_at = shown(Instant)
+    updated_at = shown(Instant)
+    display_name = shown(ma.fields.String)
+    legal_name = ma.fields.Nested(NameSchema, required=True)
+    preferred_name = shown(ma.fields.String, nullable=True)
+    pronouns = shown(ma.fields.String, nullable=True)
+    birth_on = shown(
+        Day, nullable=True, metadata={"description": "Null where an import did not say."}
+    )
+    sex_at_birth = Choice(SEXES, required=True, allow_none=True)
+    gender_identity = shown(ma.fields.String, nullable=True)
+    contact = ma.fields.Nested(ContactSchema, required=True, allow_none=True)
+    address = ma.fields.Nested(AddressSchema, required=True, allow_none=True)
+    emergency_contact = ma.fields.Nested(EmergencyContactSchema, required=True, allow_none=True)
+    external_ids = Many(ma.fields.Nested(ExternalIdSchema), required=True)
+    diagnoses = Many(ma.fields.Nested(DiagnosisSchema), required=True, allow_none=True)
+    locale = shown(ma.fields.String)
+    time_zone = shown(ma.fields.String)
+    status = Choice(patients.STATUSES, required=True)
+
+
+class PatientRefSchema(Show):
+    """A patient, named."""
+
+    id = shown(ma.fields.UUID)
+    display_name = shown(ma.fields.String)
+
+
+class AdmittedPatientSchema(PatientSchema):
+    """A new patient, with those it may be a duplicate of."""
+
+    possible_duplicates = Many(ma.fields.Nested(PatientRefSchema), required=True)
+
+
+class PatientQuery(PageQuery):
+    """How patients are found."""
+
+    q = Words(100, 2, metadata={"description": "Prefixes of words of any name, 2 letters or more."})
+    status = Choice(patients.STATUSES)
+    external_id = Words(
+        401,
+        validate=validate.Regexp(r"^[^|]+\|[^|]+$", error="Send system|value."),
+        metadata={"description": "`system|value`"},
+    )
+
+
+@blp.offer(
+    "GET",
+    "/patients",
+    "patient:list",
+    query=PatientQuery,
+    answer=PatientSchema,
+    paged=True,
+    early=False,
+)
+def list_patients(actor: Actor, **asked: Any) -> Listing:
+    """List or find patients.
+
+    Clinicians see the patients of their care teams, a patient themself, administrators all.
+    """
+    return patients.list_patients(actor, **asked)
+
+
+@blp.offer(
+    "POST",
+    "/patients",
+    "patient:create",
+    body=NewPatientSchema,
+    answer=AdmittedPatientSchema,
+    location="/api/v1/patients/{id}",
+    example={"legal_name": {"given": "Ada", "family": "Example"}, "birth_on": "1990-01-31"},
+)
+def admit_patient(actor: Actor, values: Values) -> Values:
+    """Admit a new patient.
+
+    The clinician who does it joins the care team; likely duplicates in reach are named.
+    """
+    return patients.admit_patient(actor, _columns(values))
+
+
+@blp.offer("GET", "/patients/<id:patient_id>", "patient:read", answer=PatientSchema, early=False)
+def read_patient(actor: Actor, patient_id: Any) -> Values:
+    """Read a patient."""
+    return patients.read_patient(actor, patient_id)
+
+
+@blp.offer(
+    "PATCH",
+    "/patients/<id:patient_id>",
+    "patient:update",
+    body=ChangedPatientSchema,
+    answer=PatientSchema,
+    example={"preferred_name": "Ada"},
+)
+def change_patient(actor: Actor, patient_id: Any, version: int | None, values: Values) -> Values:
+    """Change a patient's details.
+
+    Clinical fields (status, diagnoses, sex at birth, gender identity) are a clinician's to write.
+    """
+    return patients.change_patient(actor, patient_id, version, _columns(values))
+
+
+def _columns(values: Values) -> Values:
+    name = values.pop("legal_name", None)
+    if name is not None:
+        values |= {"legal_given": name["given"], "legal_family": name["family"]}
+    return values

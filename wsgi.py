@@ -1,0 +1,3 @@
+"""What a WSGI server loads."""
+
+from api.cli import app as app
