@@ -1,0 +1,192 @@
+"""Every test runs on SQLite and on real PostgreSQL; each makes a clinic of its own."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_DATA = Path(tempfile.mkdtemp(prefix="freshtrail-"))
+os.environ.update(FRESHTRAIL_MODE="test", FRESHTRAIL_DATA=str(_DATA), WEB_WORKERS="1")
+os.environ.setdefault("RATE_PER_PRINCIPAL", "1000000")
+os.environ.setdefault("RATE_PER_CLINIC", "1000000")
+os.environ.setdefault("RATE_SIGN_IN", "1000000")
+for name in ("DATABASE_URL", "FRESHTRAIL_CLOCK"):
+    os.environ.pop(name, None)
+
+from flask import Flask  # noqa: E402
+from flask.testing import FlaskClient  # noqa: E402
+from sqlalchemy import create_engine, make_url, text  # noqa: E402
+
+from api import config, db, vault  # noqa: E402
+from api.access import keys  # noqa: E402
+from tests import builders  # noqa: E402
+
+ENGINES = ("sqlite", "postgres")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--require-postgres` makes a missing PostgreSQL an error instead of a visible skip."""
+    parser.addoption("--require-postgres", action="store_true", help="fail without PostgreSQL")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keys of this run, in a folder that goes with it."""
+    vault.make_keys(_DATA / "keys")
+    keys.make_keys(_DATA / "keys")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing behind."""
+    import shutil
+
+    db.engine.cache_clear()
+    shutil.rmtree(_DATA, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database on real PostgreSQL, migrated."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield from database_on(given)
+        return
+    from tests import postgres
+
+    try:
+        cluster = postgres.start()
+    except postgres.NoServer as reason:
+        if request.config.getoption("--require-postgres"):
+            raise
+        pytest.skip(f"PostgreSQL tests not run: {reason}")
+    url = cluster.create("freshtrail")
+    yield url
+    use_database(url)
+    cluster.stop()
+
+
+def database_on(server: str) -> Iterator[str]:
+    """A fresh database on a server that is there already; dropped afterwards."""
+    name = f"freshtrail_test_{db.new_id().hex}"
+    maintenance = create_engine(server, isolation_level="AUTOCOMMIT")
+    with maintenance.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    with maintenance.connect() as connection:
+        connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    maintenance.dispose()
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Which engine this pass runs on; its URL is what the application connects to."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{_DATA / 'test.sqlite'}"
+    else:
+        url = request.getfixturevalue("postgres_url")
+    use_database(url)
+    _migrate(url)
+    yield request.param
+    use_database(url)
+
+
+def use_database(url: str) -> None:
+    """Point the application at a database; connections to the one before are closed."""
+    for made in (db.engine, db.one_trip_pool):
+        if made.cache_info().currsize:
+            pool = made()
+            if pool is not None:
+                pool.dispose()
+            made.cache_clear()
+    os.environ["DATABASE_URL"] = url
+    config.settings.cache_clear()
+
+
+@contextmanager
+def empty_database(folder: Path) -> Iterator[None]:
+    """An empty database of the engine in use; the application points at it meanwhile."""
+    before = config.settings().url
+    sqlite = before.startswith("sqlite")
+    fresh = iter([f"sqlite:///{folder / 'other.sqlite'}"]) if sqlite else database_on(before)
+    use_database(next(fresh))
+    try:
+        yield
+    finally:
+        use_database(before)
+        next(fresh, None)
+
+
+def _migrate(url: str) -> None:
+    from api import schema
+
+    schema.upgrade()
+
+
+@pytest.fixture(scope="session")
+def application(database: str) -> Flask:
+    """The application."""
+    from api.cli import app
+
+    return app
+
+
+@pytest.fixture
+def app(application: Flask) -> Iterator[Flask]:
+    """The application within a context, and a store that is undone after the test."""
+    with application.app_context():
+        yield application
+    db.leave_store()
+
+
+@pytest.fixture
+def scene(app: Flask) -> builders.Scene:
+    """A clinic with every persona, kept."""
+    with db.transaction():
+        return builders.make_scene()
+
+
+class Caller:
+    """A client of the API as one persona: sends JSON, carries the token."""
+
+    def __init__(self, client: FlaskClient, token: str | None) -> None:
+        self.client, self.token = client, token
+
+    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """One request; `if_match="1"` becomes the header If-Match, quoted."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if "if-match" in sent:
+            sent["if-match"] = f'"{sent["if-match"]}"'
+        if self.token:
+            sent["Authorization"] = f"Bearer {self.token}"
+        more = {} if body is None else {"json": body}
+        return self.client.open(f"/api/v1{path}", method=method, headers=sent, **more)
+
+    def get(self, path: str, **headers: str) -> Any:
+        """GET."""
+        return self("GET", path, **headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Any:
+        """POST; an empty object unless a body is given."""
+        return self("POST", path, {} if body is None else body, **headers)
+
+    def patch(self, path: str, body: Any, version: int, **headers: str) -> Any:
+        """PATCH at a version."""
+        return self("PATCH", path, body, **{"if-match": str(version)}, **headers)
+
+    def delete(self, path: str, version: int) -> Any:
+        """DELETE at a version."""
+        return self("DELETE", path, **{"if-match": str(version)})
+
+
+@pytest.fixture
+def call(app: Flask, scene: builders.Scene) -> Any:
+    """`call("CT").get("/patients")`: a client for each persona of the scene."""
+
+    def as_persona(name: str | None) -> Caller:
+        token = scene[name].token if name else None
+        return Caller(app.test_client(), token)
+
+    return as_persona

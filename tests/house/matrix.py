@@ -1,0 +1,279 @@
+"""What the matrix needs to knock at every route: its rows, records to ask for, least bodies."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from flask import Flask
+from sqlalchemy import func, literal, select, union_all
+
+from api import clock, db
+from api.audit.trail import audit_event_patients, audit_events
+from api.core.replay import idempotency_keys
+from tests import builders
+from tests.conftest import Caller
+
+PERSONAS = ("PS", "PO", "CT", "CN", "CA", "PR", "AY", "XT", "XA", "XP", "AN")
+TABLE = Path(__file__).with_name("matrix.txt")
+UNCOUNTED = {audit_events, audit_event_patients, idempotency_keys}
+"""What a refusal may leave behind: its own trail."""
+
+
+def rows() -> dict[str, dict[str, str]]:
+    """The table: `{"GET /patients": {"PS": "L", ...}}`."""
+    found = {}
+    for line in TABLE.read_text().splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        route, cells = line.split("|")
+        method, path = route.split()
+        codes = cells.split()
+        assert len(codes) == len(PERSONAS), line
+        found[f"{method} {path}"] = dict(zip(PERSONAS, codes, strict=True))
+    return found
+
+
+def routes(app: Flask) -> dict[str, Any]:
+    """Every route of the application as the table writes it, with its offer (None: a page)."""
+    offers = app.extensions["offers"]
+    found = {}
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<[^>]*?:?(\w+)>", r"{\1}", rule.rule)
+        offer = offers.get(rule.endpoint)
+        path = path if offer is None else path.removeprefix("/api/v1")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            found[f"{method} {path}"] = offer
+    return found
+
+
+class World:
+    """A clinic with every persona, in which the records that a route asks for are made."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        with db.transaction():
+            self.scene = builders.make_scene()
+            self.colleague = builders.make_person(self.scene.clinic_id)
+        self.bodies: dict[str, Any] = {}
+        self.ids: dict[str, str] = {"patient_id": str(self.scene.patient["id"])}
+
+    def caller(self, persona: str) -> Caller:
+        """A client of the persona."""
+        token = None if persona == "AN" else self.scene[persona].token
+        return Caller(self.app.test_client(), token)
+
+    def id(self, name: str, persona: str = "CT") -> str:
+        """The id for a path's `name`, made by its recipe when it is not there yet."""
+        if name in OF_PERSONA:
+            return OF_PERSONA[name](self, persona)
+        if name not in self.ids:
+            by, route = MADE_BY[name]
+            answer = self.call(by, route)
+            assert answer.status_code in (200, 201), (name, answer.status_code, answer.text)
+            self.ids[name] = answer.json["id"]
+        return self.ids[name]
+
+    def ready(self, route: str, persona: str) -> str:
+        """Everything a route asks for is there and in the state it needs; answers its address."""
+        for name in SEEDED.get(route, ()):
+            self.id(name, persona)
+        address = self.path(route, persona)
+        for earlier in BEFORE.get(route, ()):
+            answer = self.call("CT", earlier)
+            assert answer.status_code in (200, 201), (earlier, answer.text)
+        self.bodies[route] = _body(self, route)
+        return address
+
+    def path(self, route: str, persona: str) -> str:
+        """The address of a route with the ids of this world, and the least query it takes."""
+        path = route.split()[1]
+        for name in re.findall(r"\{(\w+)\}", path):
+            path = path.replace(f"{{{name}}}", self.id(name, persona))
+        return path + _query(self, route)
+
+    def call(self, persona: str, route: str, nowhere: bool = False, **headers: str) -> Any:
+        """One request to a route, with the least body it takes; `nowhere` asks for random ids."""
+        method, path = route.split()[0], self.path(route, persona)
+        body = self.bodies[route] if route in self.bodies else _body(self, route)
+        if nowhere:
+            path = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", _random, path)
+        if method in ("PATCH", "PUT", "DELETE"):
+            headers = {"If-Match": "*"} | headers
+        return self.caller(persona)(method, path, body, **headers)
+
+
+def _random(_match: re.Match[str]) -> str:
+    return str(uuid4())
+
+
+def _body(world: World, route: str) -> Any:
+    if route.startswith(("GET", "DELETE")):
+        return None
+    body = BODIES.get(route, {})
+    return body(world) if callable(body) else body
+
+
+def _query(world: World, route: str) -> str:
+    query = QUERIES.get(route, "")
+    return query(world) if callable(query) else query
+
+
+def counted() -> dict[str, tuple[int, int]]:
+    """How many rows each table holds and what their versions add up to."""
+    parts = []
+    for table in db.metadata.sorted_tables:
+        if table not in UNCOUNTED:
+            versions = func.coalesce(func.sum(table.c.version), 0) if "version" in table.c else 0
+            versions = literal(0) if versions == 0 else versions
+            parts.append(select(literal(table.name), func.count(), versions).select_from(table))
+    with db.transaction() as store:
+        return {row[0]: (row[1], row[2]) for row in store.execute(union_all(*parts))}
+
+
+def trail_of(request_id: str) -> list[db.Values]:
+    """The audit events of one request."""
+    with db.transaction() as store:
+        return store.rows(select(audit_events).where(audit_events.c.request_id == request_id))
+
+
+def in_days(days: int, hours: int = 0) -> str:
+    """An instant as a client writes it."""
+    moment = clock.now().replace(microsecond=0) + timedelta(days=days, hours=hours)
+    return moment.isoformat()
+
+
+def a_session(world: World) -> dict[str, Any]:
+    """The least of a booking."""
+    return {
+        "kind": "integration",
+        "starts_at": in_days(30),
+        "ends_at": in_days(30, 1),
+        "clinician_ids": [str(world.scene["CT"].user_id)],
+        "mode": "in_person",
+    }
+
+
+Body = dict[str, Any] | Callable[[World], dict[str, Any]]
+
+MADE_BY: dict[str, tuple[str, str]] = {
+    "membership_id": ("CA", "POST /patients/{patient_id}/care-team"),
+    "consent_id": ("CT", "POST /patients/{patient_id}/consents"),
+    "session_id": ("CT", "POST /patients/{patient_id}/sessions"),
+    "invitation_id": ("CA", "POST /invitations"),
+    "insight_id": ("CT", "POST /patients/{patient_id}/insights"),
+    "goal_id": ("CT", "POST /patients/{patient_id}/goals"),
+    "practice_id": ("CT", "POST /goals/{goal_id}/practices"),
+    "step_id": ("CT", "POST /practices/{practice_id}/steps"),
+    "moment_id": ("CT", "POST /patients/{patient_id}/moments"),
+    "check_in_id": ("CT", "POST /patients/{patient_id}/check-ins"),
+}
+"""Which persona makes the record that a path names, and at which route."""
+
+OF_PERSONA: dict[str, Callable[[World, str], str]] = {
+    "user_id": lambda world, _persona: str(world.scene["CT"].user_id),
+    "clinic_id": lambda world, _persona: str(world.scene.clinic_id),
+    "key": lambda _world, _persona: "phq-9",
+    "sign_in_id": lambda world, persona: str(
+        world.scene["CT" if persona == "AN" else persona].sign_in_id
+    ),
+}
+"""What a path names without it being a record of the patient."""
+
+BODIES: dict[str, Body] = {
+    "POST /patients": {
+        "legal_name": {"given": "Cleo", "family": "Example"},
+        "birth_on": "1985-05-05",
+    },
+    "PATCH /patients/{patient_id}": {"pronouns": "they"},
+    "POST /patients/{patient_id}/care-team": lambda world: {
+        "clinician_id": str(world.colleague.user_id),
+        "role": "nurse",
+    },
+    "POST /patients/{patient_id}/consents": {"kind": "treatment", "text_version": "1"},
+    "POST /consents/{consent_id}/reaffirm": lambda world: {"session_id": world.id("session_id")},
+    "POST /patients/{patient_id}/sessions": a_session,
+    "POST /patients/{patient_id}/insights": {"text": "Rest need not be earned."},
+    "PATCH /insights/{insight_id}": {"text": "Rest is not a prize."},
+    "POST /patients/{patient_id}/goals": {"title": "Say no kindly", "category": "boundaries"},
+    "PATCH /goals/{goal_id}": {"matters_because": "My evenings."},
+    "POST /goals/{goal_id}/practices": {"new_trail": "Take a breath"},
+    "PATCH /practices/{practice_id}": {"status": "paused"},
+    "POST /practices/{practice_id}/steps": {"kind": "done"},
+    "PATCH /steps/{step_id}": {"kind": "partly"},
+    "POST /patients/{patient_id}/moments": {"text": "I laughed instead."},
+    "PATCH /moments/{moment_id}": {"hindsight": True},
+    "POST /auth/step-up": {"password": builders.PASSWORD},
+    "PATCH /me/preferences": {"reminder_channel": "email"},
+    "PATCH /clinic": {"name": "Another Name"},
+    "POST /invitations": lambda _world: {
+        "email": f"{uuid4().hex}@clinic.example",
+        "role": "privacy_officer",
+        "display_name": "New Colleague",
+    },
+    "PATCH /sessions/{session_id}": {"room": "Room 3"},
+    "POST /sessions/{session_id}/cancel": {"reason": "patient_asked"},
+    "POST /sessions/{session_id}/no-show": {"reason": "did_not_come"},
+    "POST /patients/{patient_id}/check-ins": {"instrument": "phq-9", "answers": {"phq9-9": 2}},
+    "PATCH /check-ins/{check_in_id}": {"answers": {"phq9-1": 1}},
+    "POST /check-ins/{check_in_id}/corrections": {"answers": {"phq9-1": 1}, "reason": "Misread."},
+}
+"""The least body of every route that takes one."""
+
+QUERIES: dict[str, str | Callable[[World], str]] = {
+    "GET /sessions": lambda world: f"?from={in_days(29)[:10]}&to={in_days(31)[:10]}",
+}
+"""The least query of every route that needs one."""
+
+BEFORE: dict[str, tuple[str, ...]] = {
+    "POST /sessions/{session_id}/start": ("POST /sessions/{session_id}/arrive",),
+    "POST /sessions/{session_id}/complete": (
+        "POST /sessions/{session_id}/arrive",
+        "POST /sessions/{session_id}/start",
+    ),
+    "POST /sessions/{session_id}/reopen": ("POST /sessions/{session_id}/cancel",),
+    "POST /check-ins/{check_in_id}/corrections": ("POST /check-ins/{check_in_id}/complete",),
+}
+"""What the care team does first, so that the record is in the state a route asks for."""
+
+SEEDED: dict[str, tuple[str, ...]] = {
+    "GET /patients/{patient_id}/consents": ("consent_id",),
+    "GET /patients/{patient_id}/care-team": ("membership_id",),
+    "GET /patients/{patient_id}/sessions": ("session_id",),
+    "GET /sessions": ("session_id",),
+    "GET /invitations": ("invitation_id",),
+    "GET /patients/{patient_id}/check-ins": ("check_in_id",),
+}
+"""Which records there must be before a list is worth asking for."""
+
+MARKS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "GET /clinic": ("clinic_id", ("CA",)),
+    "GET /clinicians": ("user_id", ("CT", "CN", "CA")),
+    "GET /invitations": ("invitation_id", ("CA",)),
+}
+"""By which id an L shows that a row of this clinic is there, and for whom it must be."""
+
+SESSION_NOTES = ("reason", "also_covered", "arrived_at", "started_at", "closed_at", "moved_at")
+FLAG_RULES = ("cutoffs", "derived", "safety_rules")
+SCORES = ("scores", "flags", "prorated_total", "recorded_by")
+NO_NUMBERS = (*SCORES, "total", "band", "answers")
+HIDDEN: dict[str, dict[str, tuple[str, ...]]] = {
+    "GET /instruments/{key}": dict.fromkeys(("PS", "PO", "XP"), FLAG_RULES),
+    "GET /patients/{patient_id}/check-ins": {"PS": SCORES},
+    "POST /patients/{patient_id}/check-ins": {"PS": NO_NUMBERS},
+    "GET /check-ins/{check_in_id}": {"PS": SCORES},
+    "PATCH /check-ins/{check_in_id}": {"PS": NO_NUMBERS},
+    "POST /check-ins/{check_in_id}/complete": {"PS": NO_NUMBERS},
+    "GET /patients/{patient_id}/sessions": {"PS": SESSION_NOTES},
+    "GET /sessions/{session_id}": {"PS": SESSION_NOTES},
+    "POST /sessions/{session_id}/cancel": {"PS": SESSION_NOTES},
+    "GET /patients/{patient_id}": {"CA": ("diagnoses",)},
+    "PATCH /patients/{patient_id}": {"CA": ("diagnoses",)},
+    "GET /patients/{patient_id}/care-team": {"PS": ("reason",)},
+    "GET /patients/{patient_id}/care-team/{membership_id}": {"PS": ("reason",)},
+    "GET /patients/{patient_id}/consents": {"CA": ("reason",)},
+    "GET /consents/{consent_id}": {"CA": ("reason",)},
+}
+"""What an F hides: null or left out, in a record and in every row of a list."""

@@ -1,0 +1,73 @@
+"""Migrations go up and back on filled databases, and say what the tables say."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, create_engine, event as listening, inspect, text
+
+from api import db, schema
+from api.config import settings
+from tests import builders
+from tests.conftest import empty_database
+
+
+@pytest.fixture
+def other_database(database: str, tmp_path: Path) -> Iterator[None]:
+    """An empty database of the same engine; the application points at it meanwhile."""
+    with empty_database(tmp_path):
+        yield
+
+
+def test_the_migrated_schema_is_what_the_tables_say(other_database: None) -> None:
+    schema.upgrade()
+    with db.engine().connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        assert compare_metadata(context, db.metadata) == []
+
+
+def test_up_back_and_up_again_on_a_filled_database(other_database: None) -> None:
+    schema.upgrade()
+    assert db.schema_version() == schema.head()
+    with db.transaction():
+        builders.make_scene()
+    command.downgrade(schema.configured(), "base")
+    assert set(inspect(db.engine()).get_table_names()) <= {"alembic_version"}
+    schema.upgrade()
+    with db.transaction():
+        builders.make_scene()
+
+
+def test_a_failing_migration_leaves_nothing_behind(
+    other_database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_late(connection, cursor, statement, *rest):  # type: ignore[no-untyped-def]
+        if "CREATE TABLE steps" in statement:
+            raise RuntimeError("broken on purpose")
+
+    listening.listen(Engine, "before_cursor_execute", break_late)
+    try:
+        with pytest.raises(RuntimeError, match="on purpose"):
+            schema.upgrade()
+    finally:
+        listening.remove(Engine, "before_cursor_execute", break_late)
+    assert inspect(db.engine()).get_table_names() == []
+
+
+def test_audit_rows_can_be_neither_changed_nor_deleted(database: str) -> None:
+    nil = {"nil": "0" * 32}
+    event = text(
+        "INSERT INTO audit_events (clinic_id, id, at, action, outcome, door, request_id)"
+        " VALUES (:nil, :nil, '2026-01-01 00:00:00', 'x', 'ok', 'x', 'x')"
+    )
+    patient = text("INSERT INTO audit_event_patients VALUES (:nil, :nil, :nil)")
+    engine = create_engine(settings().url)
+    for statement in ("UPDATE audit_events SET outcome = 'ok'", "DELETE FROM audit_event_patients"):
+        with engine.connect() as connection, pytest.raises(Exception, match="append only"):
+            connection.execute(event, nil)
+            connection.execute(patient, nil)
+            connection.execute(text(statement))
+    engine.dispose()

@@ -1,0 +1,191 @@
+"""A marker in a `me` entry of every kind is found in no answer to anybody but the patient.
+
+Every GET route of the application is asked by every persona, about everything there is.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from api import db
+from tests.house import matrix
+from tests.house.matrix import World
+
+MARKER = "Frostflower-7319"
+OTHERS = tuple(one for one in matrix.PERSONAS if one != "PS")
+SINCE = "updated_since=2020-01-01T00:00:00Z"
+TEXTS: dict[str, tuple[str, ...]] = {
+    "insights": ("text",),
+    "goals": ("title", "intention", "matters_because", "patient_comment"),
+    "practices": ("title", "new_trail", "cue", "old_trail", "smallest_step"),
+    "steps": ("note",),
+    "moments": ("text",),
+    "journal": ("text",),
+}
+"""The texts of each kind of entry that can be `me`."""
+LISTS = {
+    "insights": "/patients/{patient_id}/insights",
+    "goals": "/patients/{patient_id}/goals",
+    "practices": "/goals/{goal_id}/practices",
+    "steps": "/practices/{practice_id}/steps",
+    "moments": "/patients/{patient_id}/moments",
+    "journal": "/patients/{patient_id}/journal",
+}
+LEAST: dict[str, dict[str, Any]] = {
+    "goals": {"category": "grief_repair"},
+    "steps": {"kind": "done"},
+}
+
+
+def kinds() -> list[str]:
+    """Every kind of entry that the application keeps."""
+    return [table.name for table in db.metadata.sorted_tables if "shared_with" in table.c]
+
+
+def test_every_kind_of_entry_is_planted_here() -> None:
+    assert set(kinds()) <= set(TEXTS) == set(LISTS)
+
+
+class Plot:
+    """A chart with one `me` entry of every kind: so from the start, made so later, and gone."""
+
+    def __init__(self, app: Flask) -> None:
+        self.world = World(app)
+        self.patient = self.world.caller("PS")
+        self.private: list[str] = []
+        self.unshared: list[str] = []
+        self.ids: dict[str, list[str]] = {"patient_id": [self.world.ids["patient_id"]]}
+        for kind in kinds():
+            self._plant(kind)
+
+    def _plant(self, kind: str) -> None:
+        name = f"{kind.removesuffix('s')}_id"
+        shared = self._write(kind, {}, "care_team")
+        private = self._write(kind, dict.fromkeys(TEXTS[kind], MARKER), "me")
+        later = self._write(kind, {}, "care_team")
+        path = f"/{kind}/{later}"
+        texts = dict.fromkeys(TEXTS[kind], MARKER)
+        changed = self.patient.patch(path, {"shared_with": "me"} | texts, 1)
+        assert changed.status_code == 200, changed.text
+        self.ids[name] = [shared, private, later]
+        self.private.append(private)
+        self.unshared.append(later)
+        if kind not in ("goals", "practices"):
+            gone = self._write(kind, texts, "me")
+            assert self.patient.delete(f"/{kind}/{gone}", 1).status_code == 204
+            self.private.append(gone)
+
+    def _write(self, kind: str, texts: dict[str, str], shared_with: str) -> str:
+        path = LISTS[kind]
+        for name in re.findall(r"\{(\w+)\}", path):
+            path = path.replace(f"{{{name}}}", self.ids[name][0])
+        plain = {TEXTS[kind][0]: "Plain"} | ({"new_trail": "Plain"} if kind == "practices" else {})
+        body = LEAST.get(kind, {}) | plain | texts | {"shared_with": shared_with}
+        made = self.patient.post(path, body)
+        assert made.status_code == 201, made.text
+        return str(made.json["id"])
+
+    def connect(self) -> None:
+        """A shared goal that grew from a private insight, and moments of a shared practice."""
+        insight, practice = self.ids["insight_id"], self.ids["practice_id"]
+        chart = self.ids["patient_id"][0]
+        body = {"title": "Grown", "category": "other"}
+        for grew in insight[1:]:
+            made = self.patient.post(f"/patients/{chart}/goals", body | {"insight_id": grew})
+            assert made.json["insight_id"] == grew
+            self.ids["goal_id"].append(made.json["id"])
+        hung = {"text": MARKER, "shared_with": "me", "practice_id": practice[0]}
+        self.private.append(self.patient.post(f"/patients/{chart}/moments", hung).json["id"])
+
+    def addresses(self) -> Iterator[str]:
+        """Every GET route about every entry, and its changes where it is a list."""
+        for route, offer in matrix.routes(self.world.app).items():
+            if not route.startswith("GET"):
+                continue
+            path = route.split()[1]
+            names = re.findall(r"\{(\w+)\}", path)
+            for values in product(*(self._known(name) for name in names)):
+                full = path
+                for name, value in zip(names, values, strict=True):
+                    full = full.replace(f"{{{name}}}", value)
+                yield from self._asked(route, full, offer)
+
+    def _known(self, name: str) -> list[str]:
+        if name not in self.ids:
+            known = name in matrix.MADE_BY or name in matrix.OF_PERSONA
+            self.ids[name] = [self.world.id(name) if known else str(uuid4())]
+        return self.ids[name]
+
+    def _asked(self, route: str, path: str, offer: Any) -> Iterator[str]:
+        prefix = "" if offer is None else "/api/v1"
+        needed = matrix.QUERIES.get(route, "")
+        query = needed(self.world) if callable(needed) else needed
+        yield prefix + path + query
+        if offer is not None and offer.paged:
+            yield prefix + path + (f"{query}&{SINCE}" if query else f"?{SINCE}&limit=100")
+
+
+@pytest.fixture
+def plot(app: Flask) -> Plot:
+    made = Plot(app)
+    made.connect()
+    return made
+
+
+def fetch(plot: Plot, persona: str, address: str) -> Any:
+    """One GET of any door as a persona."""
+    token = plot.world.caller(persona).token
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return plot.world.app.test_client().get(address, headers=headers)
+
+
+def test_nobody_reads_a_me_entry_through_any_route(plot: Plot) -> None:
+    addresses = sorted(set(plot.addresses()))
+    asked = 0
+    for persona in OTHERS:
+        for address in addresses:
+            answer = fetch(plot, persona, address)
+            where = f"{persona} GET {address}: {answer.status_code}"
+            assert answer.status_code < 500 or answer.status_code == 503, where
+            assert MARKER not in answer.text, where
+            assert [one for one in plot.private if one in answer.text] == [], where
+            asked += answer.status_code == 200
+            for one in plot.unshared if one_of(answer, "items") else ():
+                assert one not in str(answer.json["items"]), where
+    assert asked > len(addresses), "the sweep was let in somewhere"
+
+
+def one_of(answer: Any, name: str) -> bool:
+    """Whether the answer is an object with that name."""
+    return bool(answer.is_json) and isinstance(answer.json, dict) and name in answer.json
+
+
+def test_the_patient_finds_each_of_them(plot: Plot) -> None:
+    answers = [fetch(plot, "PS", address).text for address in sorted(set(plot.addresses()))]
+    everything = "".join(answers)
+    assert [one for one in [*plot.private, *plot.unshared] if one not in everything] == []
+    assert sum(MARKER in one for one in answers) >= 2 * len(kinds())
+
+
+def test_no_table_holds_the_marker_in_the_clear(plot: Plot) -> None:
+    for table in db.metadata.sorted_tables:
+        with db.transaction() as store:
+            for row in store.execute(select(table)):
+                assert MARKER not in str(tuple(row)), table.name
+
+
+def test_everybody_else_reads_figures_of_the_visible_part_alone(plot: Plot) -> None:
+    practice = plot.ids["practice_id"][0]
+    mine = fetch(plot, "PS", f"/api/v1/practices/{practice}/trail").json
+    theirs = fetch(plot, "CT", f"/api/v1/practices/{practice}/trail").json
+    assert (mine["steps_total"], theirs["steps_total"]) == (3, 1)
+    assert (mine["moments_count"], theirs["moments_count"]) == (1, 0)
+    assert mine["strength"] == theirs["strength"], "one day holds no more than one step"
+    goals = fetch(plot, "CT", f"/api/v1/patients/{plot.ids['patient_id'][0]}/goals").json["items"]
+    assert len(goals) == 3 and {one["insight_id"] for one in goals} == {None}
