@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --requir
 COMPILE := pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 	--custom-compile-command "make lock"
 
-.PHONY: help run test bench lock lint openapi clean
+.PHONY: help run test fuzz bench lock lint openapi clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -22,6 +22,10 @@ run: .venv/requirements.stamp ## a demo clinic on http://127.0.0.1:8000 (PORT=90
 test: .venv/requirements-dev.stamp ## every test, on SQLite and on real PostgreSQL
 	@echo "Running every test on SQLite and PostgreSQL."
 	@$(BIN)/pytest -n 2 --require-postgres
+
+fuzz: .venv/requirements-dev.stamp ## the contract, fuzzed on both databases
+	@echo "Fuzzing every operation on SQLite and PostgreSQL; takes minutes."
+	@$(BIN)/python -m tests.fuzz
 
 bench: .venv/requirements-dev.stamp ## the benchmarks, as ratios
 	@echo "Running the benchmarks."

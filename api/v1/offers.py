@@ -16,9 +16,9 @@ MAX_KEY = 255
 IF_MATCH = {
     "name": "If-Match",
     "in": "header",
-    "required": False,
+    "required": True,
     "description": 'The ETag of the version you change, `"<version>"`. Without it: 428.',
-    "schema": {"type": "string"},
+    "schema": {"type": "string", "pattern": r'^("[0-9]{1,9}"|\*)$'},
     "example": '"1"',
 }
 IF_NONE_MATCH = {
@@ -110,10 +110,17 @@ def describe(
         "manual_doc": {
             "operationId": endpoint.__name__,
             "description": _about(plan, endpoint),
-            "responses": {str(status): {"$ref": _ref(status)} for status in refusals(plan, errors)},
+            "responses": _other_answers(plan, errors),
             **({"x-roles": policies.roles(plan.action)} if plan.action else {"security": []}),
         },
     }
+
+
+def _other_answers(plan: Offer, errors: tuple[int, ...]) -> dict[str, Any]:
+    listed: dict[str, Any] = {str(s): {"$ref": _ref(s)} for s in refusals(plan, errors)}
+    if _may_be_unchanged(plan):
+        listed["304"] = {"description": "Still at the ETag of If-None-Match."}
+    return listed
 
 
 REACHES = {
@@ -176,11 +183,15 @@ def _headers(plan: Offer) -> list[dict[str, Any]]:
     asked = [IF_MATCH] if plan.versioned else []
     if plan.replays:
         asked.append(IDEMPOTENCY_KEY)
-    answer = plan.answer
-    has_tag = answer is not None and "version" in answer._declared_fields
-    if plan.method == "GET" and has_tag and not plan.derived and not plan.paged:
+    if _may_be_unchanged(plan):
         asked.append(IF_NONE_MATCH)
     return [dict(parameter) for parameter in asked]
+
+
+def _may_be_unchanged(plan: Offer) -> bool:
+    """Whether the answer can be 304: one record, read by its version."""
+    has_tag = plan.answer is not None and "version" in plan.answer._declared_fields
+    return plan.method == "GET" and has_tag and not plan.derived and not plan.paged
 
 
 def refusals(plan: Offer, errors: tuple[int, ...]) -> list[int]:

@@ -1,0 +1,111 @@
+"""The contract, fuzzed: schemathesis against the demo clinic on SQLite and on real PostgreSQL.
+
+`python -m tests.fuzz` serves a fresh demo on each database and calls every operation of the
+published document as clinician, patient and administrator. Any 5xx, any answer that is not as
+documented, or fewer cases than promised, fails.
+"""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+from tests import postgres
+
+BIN = Path(sys.executable).parent
+LEAST_CASES = 3000
+"""Cases that each database must see."""
+EXAMPLES = {"clinician@demo.example": 20, "patient@demo.example": 6, "admin@demo.example": 3}
+"""Fuzzed cases for each operation, by who asks."""
+PASSWORD = "fresh-snow-2026"
+START_S = 180
+COUNT = re.compile(r"(\d+) generated")
+
+
+def main() -> int:
+    """Fuzz both databases; the exit status says whether all was well."""
+    cluster = postgres.start()
+    try:
+        return max(fuzz("SQLite", ""), fuzz("PostgreSQL", cluster.create("fuzz")))
+    finally:
+        cluster.stop()
+
+
+def fuzz(name: str, url: str) -> int:
+    """Every role's run on one database; 0 when nothing failed and there were enough cases."""
+    cases, worst = 0, 0
+    for email, examples in EXAMPLES.items():
+        with demo(url) as address:
+            print(f"-- {name}, {email}", flush=True)
+            done, told = run(address, token(address, email), examples)
+        found = COUNT.search(told)
+        cases += int(found.group(1)) if found else 0
+        worst = max(worst, done)
+        print(told if done else told[told.rindex("SUMMARY") :], flush=True)
+    print(f"-- {name}: {cases} cases", flush=True)
+    return worst or int(cases < LEAST_CASES)
+
+
+@contextmanager
+def demo(url: str) -> Iterator[str]:
+    """The address of a demo clinic, served as `make run` serves it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        env = os.environ | {"FRESHTRAIL_MODE": "demo", "FRESHTRAIL_DATA": folder}
+        env |= {"PORT": str(port), "DATABASE_URL": url}
+        env |= {name: "1000000" for name in ("RATE_PER_PRINCIPAL", "RATE_PER_CLINIC")}
+        env |= {"RATE_SIGN_IN": "1000000"}
+        serve = [str(BIN / "flask"), "--app", "wsgi", "serve"]
+        server = subprocess.Popen(serve, env=env, stdout=subprocess.DEVNULL)
+        try:
+            wait_for(f"http://127.0.0.1:{port}/readyz", server)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(60)
+
+
+def wait_for(url: str, server: "subprocess.Popen[bytes]") -> None:
+    """Until the server is ready; raises when it ends or takes too long."""
+    until = time.monotonic() + START_S
+    while time.monotonic() < until:
+        if server.poll() is not None:
+            raise SystemExit(f"the server ended with {server.returncode}")
+        try:
+            with urlopen(url):
+                return
+        except (URLError, ConnectionError):
+            time.sleep(0.5)
+    raise SystemExit("the server does not get ready")
+
+
+def token(address: str, email: str) -> str:
+    """An access token of a demo account."""
+    body = json.dumps({"email": email, "password": PASSWORD}).encode()
+    sent = Request(f"{address}/api/v1/auth/token", body, {"Content-Type": "application/json"})
+    with urlopen(sent) as answer:
+        return str(json.load(answer)["access_token"])
+
+
+def run(address: str, bearer: str, examples: int) -> tuple[int, str]:
+    """One run of schemathesis: its exit status and what it said."""
+    words = [str(BIN / "st"), "run", f"{address}/api/v1/openapi.json", "-u", address]
+    words += ["-H", f"Authorization: Bearer {bearer}", "-n", str(examples), "-w", "2"]
+    words += ["--phases", "examples,coverage,fuzzing", "--continue-on-failure", "--no-color"]
+    told = subprocess.run(words, capture_output=True, text=True, check=False)
+    return told.returncode, told.stdout + told.stderr
+
+
+if __name__ == "__main__":
+    sys.exit(main())
