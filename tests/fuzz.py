@@ -43,14 +43,14 @@ def main() -> int:
 def fuzz(name: str, url: str) -> int:
     """Every role's run on one database; 0 when nothing failed and there were enough cases."""
     cases, worst = 0, 0
-    for email, examples in EXAMPLES.items():
-        with demo(url) as address:
+    with demo(url) as address:
+        for email, examples in EXAMPLES.items():
             print(f"-- {name}, {email}", flush=True)
             done, told = run(address, token(address, email), examples)
-        found = COUNT.search(told)
-        cases += int(found.group(1)) if found else 0
-        worst = max(worst, done)
-        print(told if done else told[told.rindex("SUMMARY") :], flush=True)
+            found = COUNT.search(told)
+            cases += int(found.group(1)) if found else 0
+            worst = max(worst, done)
+            print(told if done else told[told.rindex("SUMMARY") :], flush=True)
     print(f"-- {name}: {cases} cases", flush=True)
     return worst or int(cases < LEAST_CASES)
 
