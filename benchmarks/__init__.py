@@ -1,0 +1,1 @@
+"""Load and ratio benchmarks: our server against a floor that does nothing but answer."""
