@@ -13,9 +13,21 @@ from api.core.integration.reading import reading
 from api.core.integration.tables import ME
 from api.core.patients import display_name, patients
 from api.core.treatment.sessions import sessions
-from api.db import Listing, Page, Values, found, page, store
+from api.core.treatment.windows import doses_told
+from api.db import Listing, Page, Values, found, new_id, page, store
 from api.errors import Invalid, NotAllowed
+from api.outbox import events
 
+EVENTS = {
+    "insights": "insight.noted",
+    "goals": "goal.created",
+    "practices": "practice.created",
+    "steps": "step.logged",
+    "moments": "moment.noticed",
+}
+"""The event of a new entry, by its table."""
+WORDS = ("text", "in_words_of")
+"""What is said in an entry, and whose words that is."""
 HIDDEN = (
     "clinic_id",
     "patient_id",
@@ -34,13 +46,28 @@ def add(
     keys = {"clinic_id": patient["clinic_id"], "patient_id": patient["id"]}
     by = {"author_id": author.user_id, "author_kind": author.rights.role.value}
     shared = sharing.of_new(author, patient, values, parent)
-    return store().add(table, values | keys | by | shared)
+    entry = {"id": new_id()} | values | keys | by | shared
+    return store().add(table, entry, also=_events(table, entry))
+
+
+def _events(table: Table, entry: Values) -> list[tuple[Table, Values]]:
+    """What others are told of a new entry: nothing of one that the patient keeps for themself."""
+    name = EVENTS.get(table.name)
+    if name is None or entry["shared_with"] == ME:
+        return []
+    subject = {"patient_id": entry["patient_id"], f"{name.split('.')[0]}_id": entry["id"]}
+    return [events.row(entry["clinic_id"], name, subject)]
 
 
 def change(
     author: Actor, table: Table, row: Values, values: Values, parent: Values | None = None
 ) -> Values:
-    """The entry changed, and what hangs on it made private or shared along with it."""
+    """The entry changed, and what hangs on it made private or shared along with it.
+
+    Nothing asked for changes nothing: the version stays.
+    """
+    if not values:
+        return row
     shared = sharing.of_changed(author, row, values, parent)
     after = store().change(table, row, values | shared)
     sharing.spread(table, row, after)
@@ -53,12 +80,20 @@ def refuse_unless_own(author: Actor, row: Values) -> None:
         raise NotAllowed("These are the patient's own words; only they change them.")
 
 
+def refuse_other_words(author: Actor, row: Values, changed: Iterable[str] = WORDS) -> None:
+    """Raise when a patient changes or removes the text that a clinician wrote, or whose it is."""
+    theirs = author.rights.is_patient and row["author_kind"] != "patient"
+    if theirs and not set(WORDS).isdisjoint(changed):
+        raise NotAllowed("These are a clinician's words; only clinicians change them.")
+
+
 def patient_of(row: Values) -> Values:
-    """The patient whose chart holds the entry."""
+    """The patient whose chart holds the entry, with the instants of their doses."""
     p = patients.c
     columns = (
         *(p.clinic_id, p.id, p.legal_given, p.legal_family, p.preferred_name),
-        *(p.status, p.locale, p.time_zone, p.default_sharing),
+        *(p.status, p.locale, p.time_zone, p.default_sharing, p.sex_at_birth, p.birth_on),
+        doses_told(p.clinic_id, p.id).label("doses"),
     )
     mine = [p.clinic_id == row["clinic_id"], p.id == row["patient_id"]]
     return found(store().row(select(*columns).where(*mine)))

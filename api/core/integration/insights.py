@@ -43,6 +43,7 @@ def change_insight(actor: Actor, insight_id: UUID, version: int | None, values: 
     """The words are changed by who may, and the sharing by the patient."""
     row = gate.find_in_chart(actor, "insight:write", insights, insight_id)
     entries.refuse_unless_own(actor, row)
+    entries.refuse_other_words(actor, row, values)
     match(row, version)
     patient = entries.patient_of(row)
     entries.refuse_other_session(patient, values.get("session_id"))
@@ -55,5 +56,6 @@ def remove_insight(actor: Actor, insight_id: UUID, version: int | None) -> None:
     """The insight goes; goals that came of it stay."""
     row = gate.find_in_chart(actor, "insight:write", insights, insight_id)
     entries.refuse_unless_own(actor, row)
+    entries.refuse_other_words(actor, row)
     match(row, version)
     store().remove(insights, row)

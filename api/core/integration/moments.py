@@ -1,16 +1,18 @@
 """Moments: "I handled that differently", noticed without being asked for, kept word by word."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 from api import clock
 from api.access.policies import Actor
 from api.audit import trail
 from api.core import gate
-from api.core.integration import entries, sharing
+from api.core.integration import entries, replies, sharing
 from api.core.integration.practices import name_of
 from api.core.integration.tables import moments, practices
+from api.core.integration.trail import local_day
 from api.core.patients import open_chart
+from api.core.treatment import windows
 from api.db import Listing, Page, Values, match, store
 from api.errors import Invalid
 
@@ -54,6 +56,7 @@ def change_moment(actor: Actor, moment_id: UUID, version: int | None, values: Va
     """Change a moment, or hang it on another practice."""
     row = gate.find_in_chart(actor, "moment:update", moments, moment_id)
     entries.refuse_unless_own(actor, row)
+    entries.refuse_other_words(actor, row, values)
     match(row, version)
     patient = entries.patient_of(row)
     practice_id = values.get("practice_id", row["practice_id"])
@@ -68,6 +71,7 @@ def remove_moment(actor: Actor, moment_id: UUID, version: int | None) -> None:
     """The moment goes, and is counted no more."""
     row = gate.find_in_chart(actor, "moment:update", moments, moment_id)
     entries.refuse_unless_own(actor, row)
+    entries.refuse_other_words(actor, row)
     match(row, version)
     store().remove(moments, row)
 
@@ -86,12 +90,22 @@ def _check(
 
 
 def _show(reader: Actor, patient: Values, rows: list[Values]) -> list[Values]:
-    """Moments as the doors show them, with the practice that each hangs on."""
+    """Moments as the doors show them, with the practice that each hangs on; three queries."""
     ids = [row["practice_id"] for row in rows]
     there = entries.pointed_at(reader, practices, ids, "title", "new_trail")
+    days, answers = windows.windows_of(patient), replies.under(moments, rows)
     shown = []
     for row in rows:
         moment, practice = entries.show(patient, row), there.get(row["practice_id"])
         moment["practice"] = None if practice is None else name_of(practice)
+        moment["in_words_of"] = row["in_words_of"] or row["author_kind"]
+        moment["window_day"] = days.day(day_of(patient, row))
+        moment["replies"] = answers[row["id"]]
         shown.append(moment)
     return shown
+
+
+def day_of(patient: Values, row: Values) -> date:
+    """The patient's own day of a moment: when it happened, else when it was noticed."""
+    happened_on: date | None = row["happened_on"]
+    return happened_on or local_day(row["noticed_at"], patient["time_zone"])

@@ -1,5 +1,6 @@
 """Practices: repeatable new behaviours under a goal, with status and what their steps add up to."""
 
+import re
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -8,10 +9,14 @@ from api.access.policies import Actor
 from api.audit import trail
 from api.config import settings
 from api.core import gate
-from api.core.integration import entries, trails
+from api.core.integration import automaticity, entries, trails
 from api.core.integration.tables import goals, practice_statuses, practices
 from api.db import Listing, Page, Values, found, match, new_id, store
 from api.errors import Invalid
+
+MAX_TITLE = 500
+NO_LINE = re.compile(r"[\s\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+"""What has no place in a title, which is one line."""
 
 
 def list_practices(actor: Actor, goal_id: UUID, asked: Page, status: str | None = None) -> Listing:
@@ -96,19 +101,29 @@ def read_trail(actor: Actor, practice_id: UUID, on: date | None = None) -> Value
 
 def name_of(practice: Values) -> Values:
     """`{id, title}` of a practice; without a title of its own it bears that of its new trail."""
-    return {"id": practice["id"], "title": practice["title"] or practice["new_trail"]}
+    return {"id": practice["id"], "title": title_of(practice)}
+
+
+def title_of(practice: Values) -> str:
+    """Its own title; else its new trail in one line, cut to what a title may hold."""
+    line: str = NO_LINE.sub(" ", practice["new_trail"]).strip()
+    return practice["title"] or line[:MAX_TITLE].strip()
 
 
 def show(reader: Actor, patient: Values, rows: list[Values]) -> list[Values]:
-    """Practices as the doors show them; three queries, however many they are."""
+    """Practices as the doors show them; four queries, however many they are."""
     logs = trails.logs(reader, rows)
+    measured = automaticity.of_practices(reader, [row["id"] for row in rows])
     titles = entries.pointed_at(reader, goals, [row["goal_id"] for row in rows], "title")
     today = clock.today(patient["time_zone"])
     shown = []
     for row in rows:
         goal = found(titles.get(row["goal_id"]))
-        named = {"title": row["title"] or row["new_trail"]}
+        named = {"title": title_of(row)}
         under = {"goal": {"id": goal["id"], "title": goal["title"]}}
-        reckoned = {"trail": logs[row["id"]].sums_up_to(today)}
+        reckoned = {
+            "trail": logs[row["id"]].sums_up_to(today),
+            "automaticity": measured.get(row["id"]),
+        }
         shown.append(entries.show(patient, row) | named | under | reckoned)
     return shown

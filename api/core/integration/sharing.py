@@ -16,6 +16,9 @@ from api.core.integration.tables import CARE_TEAM, CHILDREN, ME
 from api.db import Values, store
 from api.errors import Invalid
 
+TOLD = ("clinic_id", "id", "patient_id", "version", "updated_at", "deleted_at", "shared_with")
+"""What the feed of changes must know of a new version."""
+
 
 def of_new(author: Actor, patient: Values, values: Values, parent: Values | None = None) -> Values:
     """The sharing of a new entry: as asked, else as the patient prefers; staff can't choose."""
@@ -78,7 +81,7 @@ def _follow(table: Table, clinic_id: UUID, parents: Select[Any], hidden: bool) -
         under = child.c[column].in_(parents)
         affected = child.c.shared_with != ME if hidden else child.c.chosen_sharing != ME
         moment = clock.now()
-        store().execute(
+        followed = (
             child.update()
             .where(child.c.clinic_id == clinic_id, under, affected, child.c.deleted_at.is_(None))
             .values(
@@ -87,7 +90,10 @@ def _follow(table: Table, clinic_id: UUID, parents: Select[Any], hidden: bool) -
                 version=child.c.version + 1,
                 updated_at=moment,
             )
+            .returning(*(child.c[name] for name in TOLD))
         )
+        before = {"shared_with": CARE_TEAM if hidden else ME}
+        store().tell(child, store().execute(followed).mappings().all(), before)
         mine = select(child.c.id).where(child.c.clinic_id == clinic_id, under)
         _follow(child, clinic_id, mine if hidden else mine.where(child.c.shared_with != ME), hidden)
 

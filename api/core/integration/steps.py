@@ -10,10 +10,11 @@ from api.access.policies import Actor
 from api.audit import trail
 from api.config import settings
 from api.core import gate
-from api.core.integration import entries, words
+from api.core.integration import entries, replies, words
 from api.core.integration.practices import name_of
 from api.core.integration.tables import practices, steps
 from api.core.integration.trail import WEIGHTS
+from api.core.treatment import windows
 from api.db import Listing, Page, Values, found, match, store
 from api.errors import Invalid
 
@@ -24,7 +25,7 @@ def list_steps(actor: Actor, practice_id: UUID, asked: Page, kind: str | None = 
     of = {"practice_id": practice_id}
     listing = entries.listed(actor, steps, asked, of, "walked_on", kind=kind)
     patient = entries.patient_of(practice)
-    listing.items = [_show(patient, practice, row) for row in listing.items]
+    listing.items = _show(patient, practice, listing.items)
     return listing
 
 
@@ -45,7 +46,7 @@ def read_step(actor: Actor, step_id: UUID) -> Values:
     """One step."""
     row = gate.find_in_chart(actor, "step:read", steps, step_id)
     titles = entries.pointed_at(actor, practices, [row["practice_id"]], "title", "new_trail")
-    return _show(entries.patient_of(row), found(titles.get(row["practice_id"])), row)
+    return _show(entries.patient_of(row), found(titles.get(row["practice_id"])), [row])[0]
 
 
 def change_step(actor: Actor, step_id: UUID, version: int | None, values: Values) -> Values:
@@ -96,14 +97,20 @@ def _check_day(walked_on: date, today: date) -> None:
         raise Invalid([("/walked_on", f"At most {days} days back.")])
 
 
-def _show(patient: Values, practice: Values, row: Values) -> Values:
-    reckoned = {"weight": WEIGHTS[row["kind"]], "practice": name_of(practice)}
-    return entries.show(patient, row) | reckoned
+def _show(patient: Values, practice: Values, rows: list[Values]) -> list[Values]:
+    """Steps as the doors show them; at most two queries, however many."""
+    days, answers = windows.windows_of(patient), replies.under(steps, rows)
+    return [
+        entries.show(patient, row)
+        | {"weight": WEIGHTS[row["kind"]], "practice": name_of(practice)}
+        | {"window_day": days.day(row["walked_on"]), "replies": answers[row["id"]]}
+        for row in rows
+    ]
 
 
 def _answered(author: Actor, patient: Values, practice: Values, row: Values) -> Values:
     """The answer to whoever wrote; the patient also gets kind words, and who reads the entry."""
-    shown = entries.with_reading(author, patient, _show(patient, practice, row))
+    shown = entries.with_reading(author, patient, _show(patient, practice, [row])[0])
     if author.rights.is_patient:
         shown["words"] = _words(patient, row)
     return shown

@@ -86,6 +86,10 @@ SKIPPED_FOR: Final = (
 )
 NOTICED_BY: Final = ("patient", "clinician", "companion")
 MAX_INTERVAL: Final = 366
+MOOD: Final = (0, 10)
+CONFIDENCE: Final = (0, 10)
+LEVELS: Final = (-2, 2)
+MAX_WEIGHT: Final = 100
 
 
 def entry_table(name: str, *parts: Any) -> Table:
@@ -125,6 +129,18 @@ goals = entry_table(
     Column("target_on", Date),
     Column("patient_comment", Sealed),
     Column("clinician_comment", Sealed),
+    Column("old_trail", Sealed),
+    Column("new_trail", Sealed),
+    Column("if_then_plan", Sealed),
+    Column("confidence", Integer),
+    Column("obstacles", Sealed),
+    Column("coping_plan", Sealed),
+    Column("support_person", Sealed),
+    Column("review_on", Date),
+    Column("attainment_levels", Sealed),
+    Column("attainment_weight", Integer),
+    Column("attained_level", Integer),
+    Column("attained_on", Date),
     of("sessions", "session_id"),
     of("insights", "insight_id"),
     CheckConstraint(f"category IN {CATEGORIES}", name="category"),
@@ -132,6 +148,19 @@ goals = entry_table(
     CheckConstraint(f"lifecycle_status IN {LIFECYCLE}", name="lifecycle_status"),
     CheckConstraint(f"achievement_status IN {ACHIEVEMENT}", name="achievement_status"),
 )
+"""`old_trail`, `new_trail` and `attainment_levels` are objects, sealed whole; `attained_level` is
+that of the latest day in `goal_ratings`."""
+goal_ratings = tenant_table(
+    "goal_ratings",
+    Column("goal_id", Uuid, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("rated_on", Date, nullable=False),
+    Column("rated_by", Uuid, nullable=False),
+    of("goals", "goal_id"),
+    of("users", "rated_by"),
+    CheckConstraint("level BETWEEN -2 AND 2", name="level"),
+)
+"""How far a goal was attained on a day, by Goal Attainment Scaling."""
 practices = entry_table(
     "practices",
     Column("goal_id", Uuid, nullable=False),
@@ -185,10 +214,36 @@ moments = entry_table(
     Column("noticed_at", Instant, nullable=False),
     Column("noticed_by", String(20), nullable=False),
     Column("hindsight", Boolean(create_constraint=True, name="hindsight")),
+    Column("in_words_of", String(20)),
     of("sessions", "session_id"),
     of("practices", "practice_id"),
     CheckConstraint(f"noticed_by IN {NOTICED_BY}", name="noticed_by"),
 )
+"""`in_words_of` is whose words the text is; null where nobody said, then the author's."""
+replies = tenant_table(
+    "replies",
+    Column("step_id", Uuid),
+    Column("moment_id", Uuid),
+    Column("author_id", Uuid, nullable=False),
+    Column("text", Sealed, nullable=False),
+    of("steps", "step_id"),
+    of("moments", "moment_id"),
+    of("users", "author_id"),
+    CheckConstraint("(step_id IS NULL) <> (moment_id IS NULL)", name="one_parent"),
+)
+"""What the care team answers to one step or one moment; seen by whoever sees that."""
+journal = entry_table(
+    "journal",
+    Column("text", Sealed),
+    Column("mood", Integer),
+    Column("written_on", Date, nullable=False),
+    CheckConstraint(f"mood BETWEEN {MOOD[0]} AND {MOOD[1]}", name="mood"),
+)
+"""The patient's own pages; `me` unless they say otherwise."""
+Index("ix_journal_day", *journal.c["clinic_id", "patient_id", "written_on", "id"])
+Index("ix_goal_ratings_goal", *goal_ratings.c["clinic_id", "goal_id", "rated_on"])
+Index("ix_replies_step", *replies.c["clinic_id", "step_id"])
+Index("ix_replies_moment", *replies.c["clinic_id", "moment_id"])
 Index("ix_practices_goal", *practices.c["clinic_id", "goal_id", "id"])
 Index("ix_practice_statuses_practice", *practice_statuses.c["clinic_id", "practice_id"])
 Index("ix_steps_practice", *steps.c["clinic_id", "practice_id", "walked_on", "id"])

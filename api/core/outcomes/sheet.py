@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from api.core.outcomes.instruments.answers import NOT_IN_LIST, problems
 from api.core.outcomes.instruments.catalogue import Instrument
-from api.core.outcomes.instruments.scoring import NOT_IN_LIST, problems
 from api.errors import Refusal
 
 WHOLE = re.compile(r"[+-]?\d{1,9}", re.ASCII)

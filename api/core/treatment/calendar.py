@@ -5,13 +5,13 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, literal, or_, select
 
 from api import clock
 from api.access.policies import Actor, Grant, Reach
 from api.access.users import users
 from api.audit import trail
-from api.core import gate
+from api.core import gate, reach
 from api.core.gate import session_clinicians
 from api.core.treatment.moves import FREEING
 from api.core.treatment.sessions import showing
@@ -43,6 +43,8 @@ def read_calendar(
     if asked.since is None:
         statement = statement.where(*_touches(begins, ends))
     listing = page(statement, sessions, asked, [sessions.c.starts_at])
+    if asked.since is not None and listing.next_after is None:
+        _sync_reach(actor, granted, asked.since, named, listing)
     _part(listing, asked)
     trail.touches(row["patient_id"] for row in listing.items if row["reached"])
     listing.items = _rows_shown(actor, listing.items, clinician_id)
@@ -106,6 +108,29 @@ def _chosen(
     if only_changes or granted.reach != Reach.TEAM:
         return statement.where(reached)
     return statement.where(or_(reached, sessions.c.state.not_in(FREEING)))
+
+
+def _sync_reach(
+    actor: Actor,
+    granted: Grant,
+    since: datetime,
+    named: ColumnElement[bool] | None,
+    listing: Listing,
+) -> None:
+    """Put beside the last page of changes the sessions of charts that came into reach, or left."""
+    s = sessions.c
+    mine = [s.clinic_id == actor.clinic_id, s.deleted_at.is_(None), s.updated_at < since]
+    mine += [] if named is None else [named]
+    came = select(*s, literal(True).label("reached")).where(
+        *mine, reach.came(actor, granted, s.patient_id, since)
+    )
+    listing.items += store().rows(came.order_by(s.starts_at).limit(reach.MOST))
+    gone = reach.left(actor, granted, since).subquery("gone")
+    theirs = select(s.id, gone.c.deleted_at).join(gone, s.patient_id == gone.c.id)
+    assert listing.tombstones is not None
+    theirs = theirs.where(s.clinic_id == actor.clinic_id, s.deleted_at.is_(None))
+    left = store().rows(theirs.limit(reach.MOST))
+    listing.tombstones += [{"id": row["id"], "deleted_at": row["deleted_at"]} for row in left]
 
 
 def _part(listing: Listing, asked: Page) -> None:

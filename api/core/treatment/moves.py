@@ -38,6 +38,8 @@ CANCELLED_FOR = (
     "entered_by_mistake",
     "other",
 )
+PATIENTS_OWN = ("patient_asked", "patient_unwell", "travel_or_weather", "other")
+"""Those that a patient may give for calling off; the others are the clinic's to know."""
 NOT_HELD_FOR = ("did_not_come", "came_too_late", "could_not_be_reached", "other")
 REOPENED_FOR = ("entered_by_mistake", "came_after_all", "goes_on_after_all", "other")
 NOTED_FOR = ("as_planned", "recorded_afterwards", "other")
@@ -88,6 +90,12 @@ def may(name: str, state: str, kind: str, role: Role, on_care_team: bool) -> boo
         return state == "scheduled"
     books_again = name == "reopen" and state in FREEING
     return on_care_team or not books_again
+
+
+def reasons_for(name: str, role: Role) -> tuple[str, ...]:
+    """The reasons that this reader may give with the move."""
+    reasons = MOVES[name].reasons
+    return tuple(r for r in reasons if r in PATIENTS_OWN) if role == Role.PATIENT else reasons
 
 
 def allowed(state: str, kind: str, role: Role, on_care_team: bool) -> list[str]:

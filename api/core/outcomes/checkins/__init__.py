@@ -1,6 +1,7 @@
 """Check-ins: one administration of an instrument, its answers and what they add up to."""
 
 from api.core.outcomes.checkins.finding import list_checkins, read_checkin
+from api.core.outcomes.checkins.refused import hear_refused_answers, hear_refused_new
 from api.core.outcomes.checkins.scored import add_check_in
 from api.core.outcomes.checkins.table import (
     ANSWERED_BY,
@@ -26,6 +27,8 @@ __all__ = [
     "check_ins",
     "complete_checkin",
     "correct_checkin",
+    "hear_refused_answers",
+    "hear_refused_new",
     "list_checkins",
     "log_checkin",
     "read_checkin",

@@ -1,17 +1,60 @@
 """Finding check-ins: one, or a patient's in a list."""
 
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, bindparam, select
 
 from api.access.policies import Actor
+from api.access.users import users
 from api.core import gate
 from api.core.integration.entries import patient_of
+from api.core.one_trip import CHART, CLINIC, Listed
 from api.core.outcomes.checkins import showing
 from api.core.outcomes.checkins.scored import known_instrument
 from api.core.outcomes.checkins.table import check_ins
-from api.core.patients import open_chart
-from api.db import Listing, Page, Values, page
+from api.core.outcomes.instruments.catalogue import catalogue
+from api.core.patients import patients
+from api.core.treatment.windows import doses_told
+from api.db import Listing, Page, Values
+
+PATIENT: Final = (
+    *("legal_given", "legal_family", "preferred_name", "locale", "status", "time_zone"),
+)
+"""What is shown or needed of the patient beside each check-in."""
+
+
+def _where(name: str) -> ColumnElement[bool]:
+    column: ColumnElement[Any] = check_ins.c[name]
+    return column == bindparam(name, type_=column.type)
+
+
+_LISTED = Listed(
+    "check_in:read",
+    select(
+        check_ins,
+        *patients.c[*PATIENT],
+        users.c.display_name.label("recorder"),
+        users.c.patient_id.label("recorded_for"),
+        doses_told(CLINIC, CHART).label("doses"),
+    )
+    .join(
+        patients,
+        and_(
+            patients.c.clinic_id == check_ins.c.clinic_id, patients.c.id == check_ins.c.patient_id
+        ),
+    )
+    .outerjoin(
+        users,
+        and_(users.c.clinic_id == check_ins.c.clinic_id, users.c.id == check_ins.c.recorded_by),
+    ),
+    check_ins,
+    check_ins.c.patient_id,
+    _where,
+    in_chart=patients,
+    order=[check_ins.c.answered_at],
+    newest_first=True,
+)
 
 
 def list_checkins(
@@ -23,19 +66,18 @@ def list_checkins(
     state: str | None = None,
 ) -> Listing:
     """The patient's check-ins by the time they were answered, the latest first."""
-    patient = open_chart(actor, "check_in:read", patient_id)
-    wanted = {"instrument": instrument, "source": source, "state": state}
-    if instrument is not None:
-        known_instrument(instrument)
-    c = check_ins.c
-    statement = select(check_ins).where(
-        c.clinic_id == patient["clinic_id"],
-        c.patient_id == patient["id"],
-        *(c[name] == value for name, value in wanted.items() if value is not None),
+    listing = _LISTED.of_chart(
+        actor,
+        patient_id,
+        asked,
+        plainly=instrument not in (None, *catalogue()),  # it may be no instrument at all
+        instrument=instrument,
+        source=source,
+        state=state,
     )
-    order = [c.answered_at]
-    listing = page(statement, check_ins, asked, order, newest_first=True, opens=check_ins)
-    listing.items = showing.show_all(actor, patient, listing.items)
+    if instrument is not None:
+        known_instrument(actor.clinic_id, instrument)
+    listing.items = showing.show_listed(actor, listing.items)
     return listing
 
 

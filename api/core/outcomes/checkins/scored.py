@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from api import clock
-from api.core.outcomes.checkins.table import COMPLETE, DRAFT, check_ins
-from api.core.outcomes.instruments.catalogue import Instrument, catalogue, instrument
+from api.core.outcomes.checkins import safety
+from api.core.outcomes.checkins.table import COMPLETE, check_ins
+from api.core.outcomes.instruments.definition import Instrument, sex_of
 from api.core.outcomes.instruments.scoring import (
     NOT_AN_INTEGER,
     NOT_IN_LIST,
@@ -18,9 +19,10 @@ from api.core.outcomes.instruments.scoring import (
     BadAnswer,
     score,
 )
+from api.core.outcomes.instruments.shelf import find_instrument
 from api.core.patients import patients
 from api.db import Values, found, store
-from api.errors import Invalid
+from api.errors import Invalid, NotFound
 
 SAID: Final = {
     UNKNOWN_ITEM: "The instrument has no such item.",
@@ -35,17 +37,22 @@ def add_check_in(clinic_id: UUID, patient_id: UUID, values: Values) -> Values:
     `values` need `instrument` and `answers`. Raises `BadAnswer`, and `NotFound` for an unknown
     instrument.
     """
-    one, moment = instrument(values["instrument"]), values.get("answered_at") or clock.now()
-    if "answered_on" not in values:
-        values = values | day_of(moment, _zone_of(clinic_id, patient_id))
+    one, moment = find_instrument(clinic_id, values["instrument"]), values.get("answered_at")
+    moment, sex = moment or clock.now(), None
+    if "answered_on" not in values or one.asks_for_sex:
+        patient = _patient(clinic_id, patient_id)
+        values, sex = day_of(moment, patient["time_zone"]) | values, patient["sex_at_birth"]
     full = {"source": "app", "answered_by": "patient", "answered_at": moment} | values
     keys = {"clinic_id": clinic_id, "patient_id": patient_id}
-    return store().add(check_ins, full | keys | reckoned(one, values["answers"], COMPLETE))
+    row = store().add(check_ins, full | keys | reckoned(one, values["answers"], COMPLETE, sex))
+    safety.heed(row, row["recorded_by"])
+    return row
 
 
-def _zone_of(clinic_id: UUID, patient_id: UUID) -> str:
+def _patient(clinic_id: UUID, patient_id: UUID) -> Values:
     mine = (patients.c.clinic_id == clinic_id, patients.c.id == patient_id)
-    return str(found(store().row(select(patients.c.time_zone).where(*mine)))["time_zone"])
+    columns = (patients.c.time_zone, patients.c.sex_at_birth)
+    return found(store().row(select(*columns).where(*mine)))
 
 
 def day_of(moment: datetime, zone: str) -> Values:
@@ -53,12 +60,17 @@ def day_of(moment: datetime, zone: str) -> Values:
     return {"answered_on": moment.astimezone(ZoneInfo(zone)).date()}
 
 
-def known_instrument(key: str) -> Instrument:
+def known_instrument(clinic_id: UUID, key: str) -> Instrument:
     """The instrument that a body or a query names; `Invalid` at its pointer without one."""
-    one = catalogue().get(key)
-    if one is None:
-        raise Invalid([("/instrument", "There is no such instrument.")])
-    return one
+    try:
+        return find_instrument(clinic_id, key)
+    except NotFound:
+        raise Invalid([("/instrument", "There is no such instrument.")]) from None
+
+
+def answered_instrument(row: Values) -> Instrument:
+    """The instrument of a check-in, in the version that it was begun in."""
+    return find_instrument(row["clinic_id"], row["instrument"], row["instrument_version"])
 
 
 def merged(before: Mapping[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,28 +78,33 @@ def merged(before: Mapping[str, Any], part: Mapping[str, Any]) -> dict[str, Any]
     return {**before, **part}
 
 
-def reckoned(one: Instrument, answers: Mapping[str, Any], state: str) -> Values:
+def reckoned(
+    one: Instrument, answers: Mapping[str, Any], state: str, sex_at_birth: str | None = None
+) -> Values:
     """The columns that follow from the answers. Raises `BadAnswer`."""
-    scores = score(one, answers)
-    done = state == COMPLETE
+    scores = score(one, answers, sex_of(sex_at_birth))
+    if state != COMPLETE:
+        scores |= {"total": None, "band": None}  # nothing adds up before all is said
     return {
         "instrument_version": one.version,
         "scoring_version": one.scoring_version,
         "state": state,
         "answers": dict(answers),
         "scores": scores,
-        "total": scores["total"] if done else None,
-        "band": scores["band"] if done else None,
+        "total": scores["total"],
+        "band": scores["band"],
     }
 
 
-def taken(one: Instrument, answers: Mapping[str, Any], state: str = DRAFT) -> Values:
+def taken(
+    one: Instrument, answers: Mapping[str, Any], state: str, sex_at_birth: str | None
+) -> Values:
     """The same for answers that a person sent: a bad one is `Invalid` at its own pointer.
 
     The refusal's cause is the `BadAnswer`, which knows the safety rules that were raised.
     """
     try:
-        return reckoned(one, answers, state)
+        return reckoned(one, answers, state, sex_at_birth)
     except BadAnswer as bad:
         raise Invalid([(_pointer(at), SAID[code]) for at, code in bad.problems]) from bad
 

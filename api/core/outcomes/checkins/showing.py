@@ -8,38 +8,51 @@ from sqlalchemy import select
 
 from api.access.policies import Actor
 from api.access.users import users
+from api.core.alerts import unacknowledged
 from api.core.clinic import crisis_for
 from api.core.integration.reading import reading
-from api.core.outcomes.checkins.table import COMPLETE
-from api.core.outcomes.instruments.catalogue import instrument
-from api.core.outcomes.instruments.scoring import safety_signals
+from api.core.outcomes.checkins import safety
+from api.core.outcomes.checkins.about import with_context
+from api.core.outcomes.checkins.table import check_ins
 from api.core.patients import display_name
+from api.core.treatment.windows import windows_of, windows_told
 from api.core.words import words_for
-from api.db import Values, store
+from api.db import Values, found, store
 
 HIDDEN: Final = ("clinic_id", "patient_id", "deleted_at")
+WHOLE: Final = tuple(column.key for column in check_ins.c if column.key not in HIDDEN)
 TO_PATIENT: Final = (
     *("id", "version", "created_at", "updated_at", "instrument", "state", "source"),
     *("answered_by", "answered_at", "answered_on", "answers", "total", "band"),
+    *("practice_id", "practice", "window_day"),
 )
 """What a patient reads of a check-in: their answers, total and band, never scores nor flags."""
 AT_ONCE: Final = ("id", "version", "state")
 """What a patient is answered who has just written: no number stands beside the words."""
-SAFETY, LEFT_OPEN = "safety", "left_open"
 
 
-def show_all(reader: Actor, patient: Values, rows: list[Values]) -> list[Values]:
-    """Check-ins of one patient as this reader sees them; at most one query more."""
+def show_listed(reader: Actor, rows: list[Values]) -> list[Values]:
+    """Check-ins of one patient, each read with the names it needs, as this reader sees them."""
+    if not rows:
+        return []
+    patient = {**rows[0], "id": rows[0]["patient_id"]}
+    rows = with_context(reader, windows_told(patient["doses"], patient["time_zone"]), rows)
     if reader.rights.is_patient:
-        said = _Said(patient)
+        said = _Said(patient, rows)
         return [said.beside(row, TO_PATIENT) for row in rows]
-    names = _names(reader.clinic_id, {row["recorded_by"] for row in rows} - {None})
-    return [_whole(patient, row, names) for row in rows]
+    named = {"id": patient["id"], "display_name": display_name(patient)}
+    return [_whole(row, named, _recorder(row)) for row in rows]
 
 
 def show(reader: Actor, patient: Values, row: Values) -> Values:
-    """One check-in as this reader sees it."""
-    return show_all(reader, patient, [row])[0]
+    """One check-in as this reader sees it; at most three queries more."""
+    told = "doses" in patient  # a hot write has read them with the chart
+    days = windows_told(patient["doses"], patient["time_zone"]) if told else windows_of(patient)
+    [row] = with_context(reader, days, [row])
+    if reader.rights.is_patient:
+        return _Said(patient, [row]).beside(row, TO_PATIENT)
+    named = {"id": patient["id"], "display_name": display_name(patient)}
+    return _whole(row, named, _name(reader, row["recorded_by"]))
 
 
 def answered(writer: Actor, patient: Values, row: Values) -> Values:
@@ -47,52 +60,51 @@ def answered(writer: Actor, patient: Values, row: Values) -> Values:
     if not writer.rights.is_patient:
         return show(writer, patient, row)
     said = reading("care_team", patient["status"], patient["locale"])
-    return _Said(patient).beside(row, AT_ONCE) | {"reading": said}
+    return _Said(patient, [row]).beside(row, AT_ONCE) | {"reading": said}
 
 
-def _whole(patient: Values, row: Values, names: dict[UUID, Values]) -> Values:
-    shown = {key: value for key, value in row.items() if key not in HIDDEN}
-    shown["patient"] = {"id": patient["id"], "display_name": display_name(patient)}
-    shown["recorded_by"] = names.get(row["recorded_by"])
+def _recorder(row: Values) -> str | None:
+    """The name of the one of staff who recorded it; None where the patient did it themself."""
+    return row["recorder"] if row["recorded_for"] is None else None
+
+
+def _whole(row: Values, patient: Values, recorder: str | None) -> Values:
+    shown = {key: row[key] for key in WHOLE}
+    by = None if recorder is None else row["recorded_by"]
+    shown["patient"] = patient
+    shown |= {name: row[name] for name in ("practice", "window_day")}
+    shown["recorded_by"] = None if by is None else {"id": by, "display_name": recorder}
     return shown
 
 
-def _names(clinic_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Values]:
-    wanted = list(ids)
-    statement = select(users.c.id, users.c.display_name).where(
-        users.c.clinic_id == clinic_id, users.c.id.in_(wanted)
-    )
-    return {row["id"]: row for row in store().rows(statement)} if wanted else {}
-
-
-def words_key(row: Values) -> str:
-    """Which words a check-in is answered with.
-
-    `safety` when an answer raises a safety rule, also in a draft; `left_open` when a complete
-    check-in leaves a safety question without an answer; else the state.
-    """
-    rules = safety_signals(instrument(row["instrument"]), row["answers"])
-    if any(rule.op != "missing" for rule in rules):
-        return SAFETY
-    return LEFT_OPEN if rules and row["state"] == COMPLETE else str(row["state"])
+def _name(reader: Actor, user_id: UUID | None) -> str | None:
+    """The name of the one of staff who recorded it, else None; oneself is known already."""
+    if user_id is None or user_id == reader.user_id:
+        return None if user_id is None else reader.rights.display_name
+    mine = (users.c.clinic_id == reader.clinic_id, users.c.id == user_id)
+    columns = (users.c.display_name.label("recorder"), users.c.patient_id.label("recorded_for"))
+    return _recorder(found(store().row(select(*columns).where(*mine))))
 
 
 class _Said:
     """Words for one patient; the clinic is asked for its crisis resources at most once."""
 
-    def __init__(self, patient: Values) -> None:
+    def __init__(self, patient: Values, rows: list[Values]) -> None:
         self.patient = patient
+        self.alerts = unacknowledged(patient["clinic_id"], [row["id"] for row in rows])
         self.known: tuple[str, Values] | None = None
 
     def beside(self, row: Values, names: Iterable[str]) -> Values:
         """Some columns of a check-in with its words; crisis resources come first."""
-        key = words_key(row)
-        text: str = words_for(self.patient["locale"])["check_ins"][key]
+        mine = self.alerts.get(row["id"], [])
+        key, priority = safety.words_key(self.patient, row, mine)
+        texts = words_for(self.patient["locale"])["check_ins"]
         shown = {name: row[name] for name in names}
-        if key not in (SAFETY, LEFT_OPEN):
-            return shown | {"words": text}
+        if key not in safety.BRING_HELP:
+            return shown | {"words": texts[key]}
         clinic, crisis = self._clinic()
-        return {"crisis": crisis} | shown | {"words": text.format(**_spoken(clinic, crisis))}
+        said = _spoken(clinic, crisis) | {"when": texts["when"].get(priority)}
+        return {"crisis": crisis} | shown | {"words": texts[key].format(**said)}
 
     def _clinic(self) -> tuple[str, Values]:
         if self.known is None:

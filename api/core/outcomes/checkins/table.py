@@ -1,8 +1,19 @@
 """The table of check-ins, and of what corrections replaced."""
 
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import JSON, CheckConstraint, Column, Date, Index, Integer, String, Uuid
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Column,
+    Date,
+    Double,
+    Index,
+    Integer,
+    String,
+    TypeDecorator,
+    Uuid,
+)
 
 from api.db import Instant, Sealed, of, tenant_table
 
@@ -10,6 +21,18 @@ DRAFT, COMPLETE = "draft", "complete"
 STATES: Final = (DRAFT, COMPLETE)
 SOURCES: Final = ("app", "import", "synthetic", "ehr")
 ANSWERED_BY: Final = ("patient", "clinician_asked", "staff_copied")
+
+
+class Figure(TypeDecorator[float]):
+    """A total: read as a whole number where it is one, with decimals for a mean."""
+
+    impl = Double
+    cache_ok = True
+
+    def process_result_value(self, value: float | None, dialect: Any) -> float | None:
+        """3 and not 3.0."""
+        return int(value) if value is not None and float(value).is_integer() else value
+
 
 check_ins = tenant_table(
     "check_ins",
@@ -24,10 +47,12 @@ check_ins = tenant_table(
     Column("recorded_by", Uuid),
     Column("answers", Sealed, nullable=False),
     Column("scores", JSON, nullable=False),
-    Column("total", Integer),
+    Column("total", Figure),
     Column("band", String(40)),
     Column("import_system", String(200)),
+    Column("practice_id", Uuid),
     of("users", "recorded_by"),
+    of("practices", "practice_id"),
     CheckConstraint(f"state IN {STATES}", name="state"),
     CheckConstraint(f"source IN {SOURCES}", name="source"),
     CheckConstraint(f"answered_by IN {ANSWERED_BY}", name="answered_by"),
@@ -51,4 +76,5 @@ check_in_corrections = tenant_table(
 _CHART = ("clinic_id", "patient_id", "instrument")
 Index("ix_check_ins_instrument", *check_ins.c[*_CHART, "answered_at"])
 Index("uq_check_ins_import", *check_ins.c[*_CHART, "answered_on", "import_system"], unique=True)
+Index("ix_check_ins_practice", *check_ins.c["clinic_id", "practice_id"])
 Index("ix_check_in_corrections_of", *check_in_corrections.c["clinic_id", "check_in_id"])

@@ -1,49 +1,73 @@
 """Writing check-ins: begun, answered in parts, completed, and later put right."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 
 from api import clock
 from api.access.policies import Actor
+from api.access.users import users
 from api.audit import trail
 from api.core import gate
 from api.core.integration import entries
 from api.core.integration.moments import CLOCKS_DIFFER
-from api.core.outcomes.checkins import showing
-from api.core.outcomes.checkins.scored import day_of, known_instrument, merged, taken
+from api.core.one_trip import CLINIC
+from api.core.outcomes.checkins import safety, showing
+from api.core.outcomes.checkins.about import practice_named
+from api.core.outcomes.checkins.scored import (
+    answered_instrument,
+    day_of,
+    known_instrument,
+    merged,
+    taken,
+)
 from api.core.outcomes.checkins.table import COMPLETE, DRAFT, check_in_corrections, check_ins
-from api.core.outcomes.instruments.catalogue import Instrument
+from api.core.outcomes.instruments.definition import Instrument
 from api.core.outcomes.instruments.showing import refuse_without_text
-from api.core.patients import open_chart
-from api.db import Values, found, match, store
-from api.errors import Conflict, Invalid
+from api.core.outcomes.plans.answering import answer_plans, any_plans
+from api.core.patients import chart_for, patients
+from api.core.treatment.windows import doses_told
+from api.db import Values, found, match, new_id, store
+from api.errors import Conflict, Invalid, NotAllowed
+from api.outbox import events
 
 ALLOWED = {DRAFT: ["change", "complete"], COMPLETE: ["corrections"]}
 """What may be done with a check-in of each state."""
 
+OLDEST = timedelta(days=20 * 365.25)
+"""How long ago answers may have been given at the most."""
+_CHART = chart_for(
+    "check_in:log",
+    doses_told(CLINIC, patients.c.id).label("doses"),
+    any_plans(CLINIC, patients.c.id).label("has_plans"),
+)
+
 
 def log_checkin(actor: Actor, patient_id: UUID, values: Values) -> Values:
     """A new check-in: a draft that may be answered in parts, or with `complete` whole at once."""
-    patient = open_chart(actor, "check_in:log", patient_id)
-    one = _answerable(actor, values["instrument"])
+    patient = _CHART.one(actor, patient_id)
+    one = _answerable(actor, known_instrument(actor.clinic_id, values["instrument"]))
     state = COMPLETE if values.get("complete") else DRAFT
-    row = store().add(
-        check_ins,
-        {
-            "clinic_id": patient["clinic_id"],
-            "patient_id": patient["id"],
-            "instrument": one.key,
-            "source": "app",
-            "answered_by": _answered_by(actor, values.get("answered_by")),
-            "recorded_by": actor.user_id,
-            **_when(patient, values.get("answered_at")),
-            **taken(one, values["answers"], state),
-        },
-    )
+    full = {
+        "id": new_id(),
+        "clinic_id": patient["clinic_id"],
+        "patient_id": patient["id"],
+        "instrument": one.key,
+        "source": "app",
+        "answered_by": _answered_by(actor, values.get("answered_by")),
+        "recorded_by": actor.writer_id,
+        **_when(patient, values.get("answered_at")),
+        **taken(one, values["answers"], state, patient["sex_at_birth"]),
+        **practice_named(actor, patient, one.key, values.get("practice_id")),
+    }
+    told = [_event(full, "check_in.completed")] if state == COMPLETE else []
+    row = store().add(check_ins, full, also=told)
     trail.about(check_ins.name, row["id"])
     trail.wrote(values)
+    if state == COMPLETE and patient["has_plans"]:
+        answer_plans(patient, row)
+    safety.heed(row, actor.writer_id)
     return showing.answered(actor, patient, row)
 
 
@@ -55,7 +79,9 @@ def change_checkin(actor: Actor, check_in_id: UUID, version: int | None, values:
     _refuse_unless(DRAFT, row, "What is complete is corrected, not changed.")
     patient = entries.patient_of(row)
     trail.wrote(values)
-    after = store().change(check_ins, row, _more(actor, patient, row, values))
+    more = _more(actor, patient, row, values)
+    after = store().change(check_ins, row, more) if values else row
+    safety.heed(after, actor.writer_id, row)
     return showing.answered(actor, patient, after)
 
 
@@ -64,12 +90,15 @@ def complete_checkin(actor: Actor, check_in_id: UUID, values: Values) -> Values:
     seen = gate.find_in_chart(actor, "check_in:log", check_ins, check_in_id)
     row = _held(seen)
     _refuse_unless(DRAFT, row, "It is complete already.")
-    patient, one = entries.patient_of(row), known_instrument(row["instrument"])
-    changes = taken(one, row["answers"], COMPLETE)
+    patient, one = entries.patient_of(row), answered_instrument(row)
+    changes = taken(one, row["answers"], COMPLETE, patient["sex_at_birth"])
     if "answered_at" in values:
         changes |= _when(patient, values["answered_at"])
     trail.wrote(["state", *values])
-    after = store().change(check_ins, row, changes)
+    told = _event(row, "check_in.completed")
+    after = store().change(check_ins, row, changes, also=[told])
+    answer_plans(patient, after)
+    safety.heed(after, actor.writer_id, row)
     return showing.answered(actor, patient, after)
 
 
@@ -78,11 +107,20 @@ def correct_checkin(actor: Actor, check_in_id: UUID, values: Values) -> Values:
     seen = gate.find_in_chart(actor, "check_in:correct", check_ins, check_in_id)
     row = _held(seen)
     _refuse_unless(COMPLETE, row, "A draft is changed, not corrected.")
-    one = known_instrument(row["instrument"])
-    changes = taken(one, merged(row["answers"], values["answers"]), COMPLETE)
+    patient, one = entries.patient_of(row), answered_instrument(row)
+    answers = merged(row["answers"], values["answers"])
+    changes = taken(one, answers, COMPLETE, patient["sex_at_birth"])
     _keep_former(actor, row, values["reason"])
     trail.wrote(values)
-    return showing.answered(actor, entries.patient_of(row), store().change(check_ins, row, changes))
+    told = _event(row, "check_in.corrected")
+    after = store().change(check_ins, row, changes, also=[told])
+    safety.heed(after, actor.writer_id, row)
+    return showing.answered(actor, patient, after)
+
+
+def _event(row: Values, name: str) -> tuple[Table, Values]:
+    subject = {"check_in_id": row["id"], "patient_id": row["patient_id"]}
+    return events.row(row["clinic_id"], name, subject)
 
 
 def _keep_former(corrector: Actor, row: Values, reason: str) -> None:
@@ -104,8 +142,10 @@ def _keep_former(corrector: Actor, row: Values, reason: str) -> None:
 
 
 def _more(writer: Actor, patient: Values, row: Values, values: Values) -> Values:
-    one = _answerable(writer, row["instrument"])
-    changes = taken(one, merged(row["answers"], values.get("answers", {})))
+    one = _answerable(writer, answered_instrument(row))
+    _refuse_other_words(writer, row, values.get("answers", {}))
+    answers = merged(row["answers"], values.get("answers", {}))
+    changes = taken(one, answers, DRAFT, patient["sex_at_birth"])
     if "answers" in values or "answered_at" in values:
         changes |= _when(patient, values.get("answered_at"))
     if "answers" in values and not writer.rights.is_patient and row["answered_by"] == "patient":
@@ -113,8 +153,22 @@ def _more(writer: Actor, patient: Values, row: Values, values: Values) -> Values
     return changes
 
 
-def _answerable(writer: Actor, key: str) -> Instrument:
-    one = known_instrument(key)
+def _refuse_other_words(writer: Actor, row: Values, part: Values) -> None:
+    """What the patient answered in a draft of their own stands; others fill what was left open."""
+    there = row["answers"]
+    changed = [name for name in part if there.get(name) not in (None, part[name])]
+    if changed and not writer.rights.is_patient and _is_patients(row):
+        raise NotAllowed("These are the patient's own answers; only they change them.")
+
+
+def _is_patients(row: Values) -> bool:
+    """Whether the patient began the check-in, also where somebody has filled in since."""
+    mine = (users.c.clinic_id == row["clinic_id"], users.c.id == row["recorded_by"])
+    by = store().row(select(users.c.patient_id).where(*mine))
+    return by is None or by["patient_id"] is not None
+
+
+def _answerable(writer: Actor, one: Instrument) -> Instrument:
     refuse_without_text(writer, one)
     return one
 
@@ -133,8 +187,17 @@ def _when(patient: Values, at: datetime | None) -> Values:
     now = clock.now()
     if at is not None and at > now + CLOCKS_DIFFER:
         raise Invalid([("/answered_at", "Lies in the future.")])
+    if at is not None and _is_too_old(patient, at, now):
+        said = "Before the patient was born, or too long ago to be believed."
+        raise Invalid([("/answered_at", said)])
     moment = now if at is None else min(at, now)
     return {"answered_at": moment, **day_of(moment, patient["time_zone"])}
+
+
+def _is_too_old(patient: Values, at: datetime, now: datetime) -> bool:
+    born: date | None = patient["birth_on"]
+    before_birth = born is not None and day_of(at, patient["time_zone"])["answered_on"] < born
+    return before_birth or at < now - OLDEST
 
 
 def _held(row: Values) -> Values:

@@ -4,26 +4,36 @@ An answer is what the patient gave, before any reversal. One that is null was as
 one that is absent was not reached: both are missing, and missing is never 0.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from decimal import ROUND_HALF_UP, Decimal
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from api.core.outcomes.instruments.catalogue import (
+from api.core.outcomes.instruments import methods, tiers
+from api.core.outcomes.instruments.answers import (
+    NOT_AN_INTEGER as NOT_AN_INTEGER,
+    NOT_IN_LIST as NOT_IN_LIST,
+    UNKNOWN_ITEM as UNKNOWN_ITEM,
+    Answers,
+    problems,
+    readable,
+    scored_values,
+    with_skipped,
+)
+from api.core.outcomes.instruments.definition import (
+    UNKNOWN,
+    Band,
     Cutoff,
     Derived,
+    Figure,
     Instrument,
-    Item,
     SafetyRule,
-    Subscale,
     SymptomCount,
 )
 
-Answers = Mapping[str, Any]
-Method = Callable[[Instrument, Mapping[str, int]], int]
-
-UNKNOWN_ITEM: Final = "unknown-item"
-NOT_AN_INTEGER: Final = "value-not-an-integer"
-NOT_IN_LIST: Final = "value-not-in-list"
+Given = Mapping[str, int]
+NOTHING: Final = dict.fromkeys(
+    ("min_possible", "max_possible", "total", "band", "prorated_total", "prorated_band")
+)
+"""What stands where a method makes no total."""
 
 
 class BadAnswer(ValueError):
@@ -43,36 +53,27 @@ class BadAnswer(ValueError):
         super().__init__(f"{self.code}:{self.link_id}")
 
 
-def score(instrument: Instrument, answers: Answers) -> dict[str, Any]:
-    """What the answers add up to, complete or not.
+def score(instrument: Instrument, answers: Answers, sex: str = UNKNOWN) -> dict[str, Any]:
+    """What the answers add up to, complete or not; `sex` is `female`, `male` or `unknown`.
 
     Always `status` (`complete`, `incomplete`), `answered`, `missing`, `min_possible`,
     `max_possible`, `total`, `band`, `prorated_total`, `prorated_band`, `flags` (sorted); where the
-    instrument has them, `subscales {code: total}` and one entry for each provisional syndrome.
-    A total, band, subscale or syndrome is null where an item it needs is missing.
-    Raises `BadAnswer`.
+    instrument has them `raw`, `subscales {code: total}`, `subscale_bands`, `prorated_subscales`,
+    `tier` and `tier_upper`, and one entry for each provisional syndrome. A total, band, subscale
+    or syndrome is null where an item it needs is missing. Raises `BadAnswer`.
     """
-    _refuse_bad_answers(instrument, answers)
-    values = _scored_values(instrument.scored_items, answers)
-    missing = len(instrument.scored_items) - len(values)
-    low, high = _bounds(instrument, values)
-    total = None if missing else low
-    prorated = _prorated(instrument, values, missing)
-    subscales = {one.code: _subtotal(one, values) for one in instrument.subscales}
-    return {
-        "status": "incomplete" if missing else "complete",
-        "answered": len(values),
-        "missing": missing,
-        "min_possible": low,
-        "max_possible": high,
-        "total": total,
-        "band": _band(instrument, total),
-        "prorated_total": prorated,
-        "prorated_band": _band(instrument, prorated),
-        **({"subscales": subscales} if subscales else {}),
-        **{d.code: None if missing else _holds(d, answers) for d in instrument.derived},
-        "flags": _flags(instrument, answers, low, high),
-    }
+    bad = problems(instrument, answers)
+    if bad:
+        raise BadAnswer(bad, safety_signals(instrument, answers))
+    given = with_skipped(instrument, readable(instrument, answers))
+    values = scored_values(instrument.scored_items, given)
+    figures = _figures(instrument, given, values, sex) | _subscales(instrument, values)
+    certain = _certain(instrument, figures, sex)
+    concluded = {one.code: _concluded(instrument, one, given) for one in instrument.derived}
+    flags = certain | {rule.flag for rule in safety_signals(instrument, answers)}
+    flags |= {d.code for d in instrument.derived if _is_raised(d, concluded[d.code], certain)}
+    shown = {one.code: concluded[one.code] for one in instrument.derived if not one.is_flag}
+    return figures | shown | {"flags": sorted(flags)}
 
 
 def safety_signals(instrument: Instrument, answers: Answers) -> list[SafetyRule]:
@@ -80,116 +81,109 @@ def safety_signals(instrument: Instrument, answers: Answers) -> list[SafetyRule]
 
     Answers that can't be read count as missing, so that this also serves a refused form.
     """
-    readable: dict[str, int | None] = {
-        item.link_id: answers[item.link_id]
-        for item in instrument.items
-        if item.link_id in answers and _problem(item, answers[item.link_id]) is None
+    said = readable(instrument, answers)
+    if instrument.scoring.method == methods.TIER:
+        tier, gaps = tiers.tier_of(instrument, said), tiers.unanswered(instrument, said)
+        return [
+            rule
+            for rule in instrument.safety_rules
+            if (rule.tier == tier if rule.op == "tier" else gaps > 0)
+        ]
+    return [rule for rule in instrument.safety_rules if _raised(rule, said)]
+
+
+def _figures(one: Instrument, given: Given, values: Given, sex: str) -> dict[str, Any]:
+    if one.scoring.method == methods.TIER:
+        return tiers.tier_figures(one, given) | NOTHING
+    missing = len(one.scored_items) - len(values)
+    counts = {
+        "status": "incomplete" if missing else "complete",
+        "answered": len(values),
+        "missing": missing,
     }
-    return [rule for rule in instrument.safety_rules if _raised(rule, readable)]
+    if one.scoring.method == methods.SUBSCALES_ONLY:
+        return counts | NOTHING
+    return counts | _totals(one, values, missing, sex)
 
 
-def problems(instrument: Instrument, answers: Answers) -> list[tuple[str, str]]:
-    """Every reason to refuse the answers, as `(link_id, code)`, in the order of the items."""
-    items = {item.link_id: item for item in instrument.items}
-    found = [
-        (link_id, code)
-        for link_id, item in items.items()
-        if (code := _problem(item, answers.get(link_id))) is not None
-    ]
-    unknown = sorted(str(link_id) for link_id in answers if link_id not in items)
-    return found + [(link_id, UNKNOWN_ITEM) for link_id in unknown]
+def _totals(one: Instrument, values: Given, missing: int, sex: str) -> dict[str, Any]:
+    low, high = methods.bounds(one, values)
+    total = None if missing else low
+    prorated = methods.prorated(one, values)
+    raw = {"raw": methods.raw(one, values)} if one.scoring.method == "sum_times" else {}
+    return {
+        "min_possible": low,
+        "max_possible": high,
+        "total": total,
+        "band": _band(one.bands, total, sex),
+        "prorated_total": prorated,
+        "prorated_band": _band(one.bands, prorated, sex),
+        **raw,
+    }
 
 
-def half_up(number: Decimal) -> int:
-    """The nearest whole number, a half going up."""
-    return int(number.quantize(Decimal(1), ROUND_HALF_UP))
+def _subscales(one: Instrument, values: Given) -> dict[str, Any]:
+    """The subscales by code, with bands and prorated where the instrument has them."""
+    if not one.subscales:
+        return {}
+    totals = {part.code: methods.subtotal(part, values) for part in one.subscales}
+    found: dict[str, Any] = {"subscales": totals}
+    if any(part.bands for part in one.subscales):
+        found["subscale_bands"] = {p.code: _band(p.bands, totals[p.code]) for p in one.subscales}
+    if any(part.prorate_max_missing is not None for part in one.subscales):
+        found["prorated_subscales"] = {
+            part.code: methods.prorated_subtotal(part, values) for part in one.subscales
+        }
+    return found
 
 
-def _refuse_bad_answers(instrument: Instrument, answers: Answers) -> None:
-    found = problems(instrument, answers)
-    if found:
-        raise BadAnswer(found, safety_signals(instrument, answers))
-
-
-def _problem(item: Item, value: object) -> str | None:
-    """Why a value is no answer to an item; a Boolean, a float or a string is never one."""
-    if value is None:
-        return None
-    if type(value) is not int:
-        return NOT_AN_INTEGER
-    return None if value in item.values else NOT_IN_LIST
-
-
-def _scored_values(items: Iterable[Item], answers: Answers) -> dict[str, int]:
-    """What each answered item adds, reversed ones turned round."""
-    given = ((item, answers.get(item.link_id)) for item in items)
-    return {item.link_id: _scored(item, value) for item, value in given if value is not None}
-
-
-def _scored(item: Item, value: int) -> int:
-    return item.lowest + item.highest - value if item.reverse else value
-
-
-def _sum(_: Instrument, values: Mapping[str, int]) -> int:
-    """Classical scoring: every scored item counts once."""
-    return sum(values.values())
-
-
-# A method turns the scored values of a full form into a total, and never falls as one of them
-# rises: that is what makes the bounds below true. A new method is a function and a line here.
-METHODS: Final[Mapping[str, Method]] = {"sum": _sum}
-
-
-def _bounds(instrument: Instrument, values: Mapping[str, int]) -> tuple[int, int]:
-    """The least and the most the total can be, whatever the missing answers will say."""
-    method = METHODS[instrument.scoring.method]
-    low = {item.link_id: item.lowest for item in instrument.scored_items} | dict(values)
-    high = {item.link_id: item.highest for item in instrument.scored_items} | dict(values)
-    return method(instrument, low), method(instrument, high)
-
-
-def _prorated(instrument: Instrument, values: Mapping[str, int], missing: int) -> int | None:
-    """The mean of what was answered, for all items; null when nothing or too much is missing."""
-    if not values or not 0 < missing <= instrument.scoring.prorate_max_missing:
-        return None
-    reached = Decimal(METHODS[instrument.scoring.method](instrument, values))
-    return half_up(reached * len(instrument.scored_items) / len(values))
-
-
-def _subtotal(subscale: Subscale, values: Mapping[str, int]) -> int | None:
-    parts = [values.get(link_id) for link_id in subscale.link_ids]
-    known = [part for part in parts if part is not None]
-    return sum(known) if len(known) == len(parts) else None
-
-
-def _band(instrument: Instrument, total: int | None) -> str | None:
+def _band(bands: Iterable[Band], total: Figure | None, sex: str = UNKNOWN) -> str | None:
     if total is None:
         return None
-    return next((b.code for b in instrument.bands if b.lowest <= total <= b.highest), None)
+    return next((band.code for band in bands if band.holds(total, sex)), None)
 
 
-def _holds(derived: Derived, answers: Answers) -> bool:
-    return all(_counted(count, answers) for count in derived.all_of)
+def _certain(one: Instrument, figures: Mapping[str, Any], sex: str) -> set[str]:
+    """The cut-offs that are passed whatever the missing answers will say."""
+    low, high = figures["min_possible"], figures["max_possible"]
+    return {cutoff.flag for cutoff in one.cutoffs if _reached(cutoff, low, high, sex)}
 
 
-def _counted(count: SymptomCount, answers: Answers) -> bool:
-    present = [link_id for link_id, least in count.at_least.items() if answers[link_id] >= least]
-    return count.lowest <= len(present) <= count.highest
+def _reached(cutoff: Cutoff, low: Figure | None, high: Figure | None, sex: str) -> bool:
+    if low is None or high is None:
+        return False
+    return low >= cutoff.at(sex) if cutoff.op == ">=" else high <= cutoff.at(sex)
 
 
-def _flags(instrument: Instrument, answers: Answers, low: int, high: int) -> list[str]:
-    """Cut-offs that are certain, and the safety rules raised, by name."""
-    certain = {cutoff.flag for cutoff in instrument.cutoffs if _reached(cutoff, low, high)}
-    return sorted(certain | {rule.flag for rule in safety_signals(instrument, answers)})
+def _concluded(one: Instrument, derived: Derived, given: Given) -> bool | None:
+    """Whether the conclusion holds; null while a missing answer forbids it."""
+    gaps = any(item.link_id not in given for item in one.scored_items)
+    if gaps and not derived.undecidable:
+        return None
+    parts = [_counted(count, given) for count in derived.all_of]
+    if False in parts:
+        return False
+    return None if None in parts else True
 
 
-def _reached(cutoff: Cutoff, low: int, high: int) -> bool:
-    """Whether the cut-off is passed whatever the missing answers will say."""
-    return low >= cutoff.value if cutoff.op == ">=" else high <= cutoff.value
+def _counted(count: SymptomCount, given: Given) -> bool | None:
+    """Whether the count lies in its range; null while a missing answer leaves that open."""
+    known = [given[i] >= least for i, least in count.at_least.items() if i in given]
+    low = sum(known)
+    high = low + len(count.at_least) - len(known)
+    if high < count.lowest or low > count.highest:
+        return False
+    return True if count.lowest <= low and high <= count.highest else None
 
 
-def _raised(rule: SafetyRule, readable: Mapping[str, int | None]) -> bool:
-    value = readable.get(rule.link_id)
+def _is_raised(derived: Derived, held: bool | None, certain: set[str]) -> bool:
+    """Whether a conclusion stands among the flags."""
+    needed = derived.with_cutoff
+    return derived.is_flag and held is True and (needed is None or needed in certain)
+
+
+def _raised(rule: SafetyRule, said: Given) -> bool:
+    value = None if rule.link_id is None else said.get(rule.link_id)
     if value is None or rule.value is None:
         return value is None and rule.op == "missing"
     return value >= rule.value if rule.op == ">=" else value <= rule.value

@@ -5,15 +5,19 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from api.access.policies import Actor, Rights
+from api.access.policies import Actor, Rights, Role
 from api.audit import trail
 from api.core import gate
 from api.core.patients import open_chart
-from api.core.treatment.moves import CHANGEABLE
+from api.core.treatment.moves import CHANGEABLE, FREEING
 from api.core.treatment.sessions import holding, showing
 from api.core.treatment.sessions.table import sessions
 from api.db import Listing, Page, Values, found, match, new_id, page, store
-from api.errors import Conflict
+from api.errors import Conflict, NotAllowed
+from api.outbox import events
+
+BOOKING = ("starts_at", "ends_at", "clinician_ids", "room", "mode")
+"""What an administrator may change of a session; the rest is clinical."""
 
 
 def book_session(actor: Actor, patient_id: UUID, values: Values) -> Values:
@@ -23,6 +27,7 @@ def book_session(actor: Actor, patient_id: UUID, values: Values) -> Values:
     holding.check_times(values["starts_at"], values["ends_at"])
     trail.wrote(values)
     row = add_session(actor.clinic_id, patient_id, values)
+    events.append(store(), actor.clinic_id, "session.booked", subject_of(row))
     trail.about(sessions.name, row["id"])
     return showing.show(actor.rights, row)
 
@@ -54,23 +59,43 @@ def list_sessions(
     if kind is not None:
         statement = statement.where(s.kind == kind)
     if state is not None:
-        statement = statement.where(s.state == state)
+        statement = statement.where(s.state == showing.state_of(actor.rights, state))
     listing = page(statement, sessions, asked, [s.starts_at], newest_first=True, opens=sessions)
     listing.items = showing.show_all(actor.rights, listing.items)
     return listing
 
 
 def change_session(actor: Actor, session_id: UUID, version: int | None, values: Values) -> Values:
-    """Change the booking while nobody has begun; whoever is newly needed must be free."""
-    seen = gate.find_in_chart(actor, "session:update", sessions, session_id)
+    """Change the booking while nobody has begun; whoever is newly needed must be free.
+
+    What else the session came to cover is the care team's to note until it is called off.
+    """
+    seen = gate.find_in_chart(actor, "session:rebook", sessions, session_id)
+    _refuse_clinical(actor.rights, values)
     row = lock_session(seen)
     match(row, version)
     if row["state"] not in CHANGEABLE:
-        raise not_now(actor.rights, row, "It has begun or ended; the booking stands.")
+        return _cover(actor, row, values)
     if set(values) & set(holding.TIMES_AND_NAMES):
         holding.must_book(actor.rights, row["patient_id"])
     trail.wrote(values)
-    return showing.show(actor.rights, _rebook(row, holding.tidy_room(values)))
+    after = _rebook(row, holding.tidy_room(values)) if values else row
+    return showing.show(actor.rights, after)
+
+
+def _refuse_clinical(writer: Rights, values: Values) -> None:
+    clinical = sorted(set(values) - set(BOOKING))
+    if clinical and writer.role == Role.ADMINISTRATOR:
+        raise NotAllowed(f"Only a clinician may change {', '.join(clinical)}.")
+
+
+def _cover(actor: Actor, row: Values, values: Values) -> Values:
+    if row["state"] in FREEING or set(values) != {"also_covered"}:
+        raise not_now(actor.rights, row, "It has begun or ended; the booking stands.")
+    holding.must_book(actor.rights, row["patient_id"])
+    trail.wrote(values)
+    told = events.row(row["clinic_id"], "session.changed", subject_of(row))
+    return showing.show(actor.rights, store().change(sessions, row, values, also=[told]))
 
 
 def _rebook(row: Values, values: Values) -> Values:
@@ -79,9 +104,15 @@ def _rebook(row: Values, values: Values) -> Values:
     holding.check_times(after["starts_at"], after["ends_at"])
     clinician_ids = holding.named_on(row) if given is None else given
     holding.hold(after, clinician_ids, newly_named=given is not None)
-    changed = store().change(sessions, row, values)
+    told = events.row(row["clinic_id"], "session.changed", subject_of(row))
+    changed = store().change(sessions, row, values, also=[told])
     holding.name_clinicians(changed, clinician_ids)
     return changed
+
+
+def subject_of(row: Values) -> Values:
+    """What events of a session name."""
+    return {"session_id": row["id"], "patient_id": row["patient_id"]}
 
 
 def lock_session(row: Values) -> Values:

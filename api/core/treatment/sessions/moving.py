@@ -4,15 +4,16 @@ from datetime import datetime
 from uuid import UUID
 
 from api import clock
-from api.access.policies import Actor
+from api.access.policies import Actor, Rights
 from api.audit import trail
 from api.core import gate
 from api.core.treatment import moves
-from api.core.treatment.sessions import holding, showing
-from api.core.treatment.sessions.booking import lock_session, not_now
+from api.core.treatment.sessions import holding, showing, starting
+from api.core.treatment.sessions.booking import lock_session, not_now, subject_of
 from api.core.treatment.sessions.table import sessions
 from api.db import Values, store
 from api.errors import Invalid
+from api.outbox import events
 
 
 def arrive_session(actor: Actor, session_id: UUID, values: Values) -> Values:
@@ -57,12 +58,16 @@ def _move(actor: Actor, seen: Values, name: str, values: Values) -> Values:
     member = showing.is_member(actor.rights, row["patient_id"])
     if not moves.may(name, row["state"], row["kind"], actor.rights.role, member):
         raise not_now(actor.rights, row, "This move is not open now.")
-    at, reason = _when(row, values.get("at")), _why(name, values.get("reason"))
+    at, reason = _when(row, values.get("at")), _why(actor.rights, name, values.get("reason"))
     changes = moves.after(name, row["state"], at, reason)
+    if name == "start":
+        can = showing.allowed(actor.rights, row, member)
+        changes |= starting.overridden(actor, row, values.get("overrides", []), can)
     trail.wrote(changes)
     if name == "reopen" and row["state"] in moves.FREEING:
         holding.hold(row, holding.named_on(row), newly_named=False)
-    changed = store().change(sessions, row, changes)
+    told = events.row(row["clinic_id"], "session.moved", subject_of(row))
+    changed = store().change(sessions, row, changes, also=[told])
     holding.set_duty(changed)
     return showing.show(actor.rights, changed)
 
@@ -78,10 +83,10 @@ def _when(row: Values, at: datetime | None) -> datetime:
     return at
 
 
-def _why(name: str, reason: str | None) -> str | None:
-    move = moves.MOVES[name]
-    if reason is None and move.needs_reason:
+def _why(mover: Rights, name: str, reason: str | None) -> str | None:
+    reasons = moves.reasons_for(name, mover.role)
+    if reason is None and moves.MOVES[name].needs_reason:
         raise Invalid([("/reason", "Missing data for required field.")])
-    if reason is not None and reason not in move.reasons:
-        raise Invalid([("/reason", f"Must be one of: {', '.join(move.reasons)}.")])
+    if reason is not None and reason not in reasons:
+        raise Invalid([("/reason", f"Must be one of: {', '.join(reasons)}.")])
     return reason

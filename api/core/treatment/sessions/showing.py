@@ -13,6 +13,7 @@ from api.core.gate import on_care_team, session_clinicians
 from api.core.patients import display_name, patients
 from api.core.treatment import moves
 from api.db import Values, store
+from api.errors import Invalid
 
 HIDDEN = ("clinic_id", "patient_id", "room_key", "deleted_at")
 TO_PATIENT = (
@@ -78,6 +79,7 @@ def _patients_of(reader: Rights, ids: Iterable[UUID]) -> dict[UUID, Values]:
 def _shown(reader: Rights, row: Values, patient: Values, clinicians: list[Values]) -> Values:
     shown = {key: value for key, value in row.items() if key not in HIDDEN}
     shown["also_covered"] = row["also_covered"] or []
+    shown["overrides"] = (row["overrides"] or []) if reader.role == "clinician" else []
     shown["patient"] = {"id": patient["id"], "display_name": display_name(patient)}
     shown["clinicians"] = clinicians
     shown["allowed"] = allowed(reader, row, bool(patient["is_member"]))
@@ -95,6 +97,14 @@ def allowed(reader: Rights, row: Values, is_member: bool) -> list[str]:
 def state_for(reader: Rights, state: str) -> str:
     """The state in the reader's word for it."""
     return NOT_HELD if reader.is_patient and state == "no_show" else state
+
+
+def state_of(reader: Rights, word: str) -> str:
+    """The state that the reader asks for by their word for it; `Invalid` for another's word."""
+    words = [state_for(reader, state) for state in moves.STATES]
+    if word not in words:
+        raise Invalid([("/state", f"Must be one of: {', '.join(words)}.")])
+    return moves.STATES[words.index(word)]
 
 
 def is_member(reader: Rights, patient_id: UUID) -> bool:

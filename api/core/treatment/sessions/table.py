@@ -31,12 +31,14 @@ sessions = tenant_table(
     Column("moved_at", Instant),
     Column("reason", String(40)),
     Column("source", String(20), nullable=False, default="app"),
+    Column("overrides", Sealed),
     CheckConstraint(f"kind IN {KINDS}", name="kind"),
     CheckConstraint(f"state IN {STATES}", name="state"),
     CheckConstraint(f"mode IN {MODES}", name="mode"),
     CheckConstraint(f"source IN {SOURCES}", name="source"),
     CheckConstraint("starts_at < ends_at", name="order"),
 )
-"""`room_key` is the room's name folded, so that "Room 2" and "room 2" are one room."""
+"""`room_key` is the room's name folded, so that "Room 2" and "room 2" are one room. `overrides` are
+the reasons not to start that a prescriber passed over, with theirs."""
 Index("ix_sessions_calendar", sessions.c.clinic_id, sessions.c.starts_at)
 Index("ix_sessions_changes", sessions.c.clinic_id, sessions.c.updated_at)

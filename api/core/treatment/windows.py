@@ -1,0 +1,187 @@
+"""The plasticity window: the days after a dose, counted where the patient lives.
+
+A dose is the completion of a dosing session. The window schedules and words; it multiplies nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    literal_column,
+    select,
+)
+
+from api import clock
+from api.core.patients import patients
+from api.core.treatment.protocols import CLOSED, Protocol, in_use
+from api.core.treatment.sessions import sessions
+from api.db import Instant, Values, store
+
+NOBODY: Final = UUID(int=0)
+OPEN, NONE = "open", "none"
+WINDOWS: Final = (OPEN, CLOSED, NONE)
+"""How a patient stands to the window now; `none` is a patient who never had a dose."""
+
+
+@dataclass(frozen=True)
+class Dose:
+    """One dose: its session, the instant, and the patient's own day."""
+
+    session_id: UUID
+    at: datetime
+    on: date
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows of one patient, oldest first: each dose opens one and ends the one before."""
+
+    doses: tuple[Dose, ...]
+    zone: str
+    protocol: Protocol
+
+    def last(self, on: date) -> Dose | None:
+        """The last dose up to the end of a day."""
+        return next((dose for dose in reversed(self.doses) if dose.on <= on), None)
+
+    def day(self, on: date | None) -> int | None:
+        """The `window_day` of a calendar day: days since the last dose, null outside a window."""
+        dose = None if on is None else self.last(on)
+        if dose is None or on is None or (on - dose.on).days > self.protocol.days:
+            return None
+        return (on - dose.on).days
+
+    def day_at(self, at: datetime) -> int | None:
+        """The `window_day` of an instant."""
+        return self.day(at.astimezone(ZoneInfo(self.zone)).date())
+
+    def phase(self, on: date) -> str | None:
+        """The phase of a calendar day; `closed` past the window, null before any dose."""
+        dose = self.last(on)
+        return None if dose is None else self.protocol.phase_of((on - dose.on).days)
+
+    def closes_on(self, dose: Dose) -> date:
+        """The last day of a dose's window, as if no other followed."""
+        return dose.on + timedelta(days=self.protocol.days)
+
+    @property
+    def now(self) -> int | None:
+        """The `window_day` of today."""
+        return self.day(clock.today(self.zone))
+
+
+def windows_of(patient: Values) -> Windows:
+    """The windows of one patient (`clinic_id`, `id`, `time_zone`), in at most one query.
+
+    A patient that was read with `doses` (see `doses_told`) costs none.
+    """
+    if "doses" in patient:
+        return windows_told(patient["doses"], patient["time_zone"])
+    zones = {patient["id"]: patient["time_zone"]}
+    return windows_of_all(patient["clinic_id"], zones)[patient["id"]]
+
+
+def windows_of_all(clinic_id: UUID, zones: Mapping[UUID, str]) -> dict[UUID, Windows]:
+    """The windows of each patient by id, from their time zones; one query for all of them."""
+    s = sessions.c
+    statement = (
+        select(s.id, s.patient_id, s.completed_at)
+        .where(*_is_dose(clinic_id), s.patient_id.in_(list(zones)))
+        .order_by(s.completed_at, s.id)
+    )
+    doses: dict[UUID, list[Dose]] = {patient_id: [] for patient_id in zones}
+    for row in store().rows(statement) if zones else []:
+        dose = _dose(row["id"], row["completed_at"], zones[row["patient_id"]])
+        doses[row["patient_id"]].append(dose)
+    return {i: Windows(tuple(doses[i]), zones[i], in_use()) for i in zones}
+
+
+def doses_told(clinic_id: Any, patient_id: Any) -> ColumnElement[str]:
+    """The instants of a patient's doses as one text: an SQL expression for a hot read."""
+    s = sessions.c
+    of_patient = s.patient_id == patient_id
+    comma: Any = literal_column("','")
+    told = select(func.aggregate_strings(cast(s.completed_at, String), comma))
+    return told.where(*_is_dose(clinic_id), of_patient).scalar_subquery()
+
+
+def windows_told(told: str | None, zone: str) -> Windows:
+    """The windows that `doses_told` and the patient's time zone make; their sessions unnamed."""
+    moments = (datetime.fromisoformat(each) for each in (told or "").split(",") if each)
+    doses = (_dose(NOBODY, at.replace(tzinfo=at.tzinfo or UTC), zone) for at in moments)
+    return Windows(tuple(sorted(doses, key=lambda dose: dose.at)), zone, in_use())
+
+
+def _dose(session_id: UUID, at: datetime, zone: str) -> Dose:
+    return Dose(session_id, at, at.astimezone(ZoneInfo(zone)).date())
+
+
+def _is_dose(clinic_id: Any) -> list[ColumnElement[bool]]:
+    s = sessions.c
+    return [s.clinic_id == clinic_id, *is_completed("dosing")]
+
+
+def is_completed(kind: str) -> list[ColumnElement[bool]]:
+    """The conditions that a session of this kind has been held to its end."""
+    s = sessions.c
+    held = [s.state == "completed", s.completed_at.is_not(None)]
+    return [s.kind == kind, *held, s.deleted_at.is_(None)]
+
+
+def last_dose_at() -> ColumnElement[datetime]:
+    """The instant of the last dose of a row of `patients`, or null: an SQL expression."""
+    s = sessions.c
+    of_patient = s.patient_id == patients.c.id
+    last = select(func.max(s.completed_at, type_=Instant())).where(
+        *_is_dose(patients.c.clinic_id), of_patient
+    )
+    return last.correlate(patients).scalar_subquery()
+
+
+def stands(clinic_id: UUID, window: str) -> ColumnElement[bool]:
+    """The SQL condition that a row of `patients` has the window `open`, `closed`, or `none`.
+
+    Asks once in which time zones the clinic's patients live.
+    """
+    if window == NONE:
+        return last_dose_at().is_(None)
+    opened = _opened_since(clinic_id)
+    return last_dose_at() >= opened if window == OPEN else last_dose_at() < opened
+
+
+def _opened_since(clinic_id: UUID) -> ColumnElement[datetime]:
+    """From which instant on a dose's window is open still, by the time zone of a patient's row."""
+    p = patients.c
+    lived_in = select(p.time_zone).where(p.clinic_id == clinic_id).distinct()
+    zones = [row["time_zone"] for row in store().rows(lived_in)] or ["UTC"]
+    since = {zone: literal(_first_midnight(zone), Instant()) for zone in zones}
+    return case(since, value=p.time_zone)
+
+
+def _first_midnight(zone: str) -> datetime:
+    first = clock.today(zone) - timedelta(days=in_use().days)
+    return datetime.combine(first, time.min, ZoneInfo(zone))
+
+
+def needs_integration() -> ColumnElement[bool]:
+    """The SQL condition that no integration session was completed since the last dose."""
+    s = sessions.c
+    met = exists().where(
+        s.clinic_id == patients.c.clinic_id,
+        s.patient_id == patients.c.id,
+        *is_completed("integration"),
+        s.completed_at >= last_dose_at(),
+    )
+    return and_(last_dose_at().is_not(None), ~met.correlate(patients))

@@ -1,0 +1,82 @@
+"""Events: what happened, as a row of the transaction in which it happened. Ids only, never more."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Uuid,
+)
+
+from api import clock
+from api.db import Instant, Store, Values, metadata, new_id
+
+EVENTS: Final[Mapping[str, str]] = {
+    "patient.created": "A patient was admitted.",
+    "consent.given": "A patient agreed to something.",
+    "consent.withdrawn": "A patient no longer agrees to something.",
+    "session.booked": "A session was booked.",
+    "session.changed": "A booking was changed before it began.",
+    "session.moved": "A session went from one state to another.",
+    "insight.noted": "An insight was written down.",
+    "goal.created": "A goal was set.",
+    "practice.created": "A practice was begun.",
+    "step.logged": "A step was logged.",
+    "moment.noticed": "A moment was noticed.",
+    "check_in.due": "A check-in has become due.",
+    "check_in.completed": "A check-in was completed.",
+    "check_in.corrected": "A completed check-in was put right.",
+    "alert.raised": "A safety alert was raised.",
+    "alert.escalated": "A safety alert was taken to the next person.",
+    "alert.acknowledged": "Somebody acknowledged a safety alert.",
+    "alert.resolved": "Somebody resolved a safety alert.",
+}
+"""Every name of an event, `resource.verb`, with what it says; the document lists the same."""
+
+outbox_events = Table(
+    "outbox_events",
+    metadata,
+    Column("clinic_id", Uuid, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("name", String(40), nullable=False),
+    Column("subject", JSON, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("shared_out_at", Instant),
+    PrimaryKeyConstraint("clinic_id", "id"),
+    ForeignKeyConstraint(["clinic_id"], ["clinics.id"]),
+)
+"""`subject` holds ids by name. `shared_out_at` is when the worker gave it to those who asked."""
+WAITING = outbox_events.c.shared_out_at.is_(None)
+Index(
+    "ix_outbox_events_waiting", outbox_events.c.id, sqlite_where=WAITING, postgresql_where=WAITING
+)
+
+
+def append(store: Store, clinic_id: UUID, name: str, subject: Mapping[str, object]) -> None:
+    """Write an event in the transaction of `store`; raises KeyError for a name not in the list.
+
+    `subject` holds ids alone, such as `{"patient_id": ..., "session_id": ...}`.
+    """
+    table, values = row(clinic_id, name, subject)
+    store.execute(table.insert().values(**values))
+
+
+def row(clinic_id: UUID, name: str, subject: Mapping[str, object]) -> tuple[Table, Values]:
+    """The same as a row that goes with a record, for the `also` of `Store.add` and `change`."""
+    assert EVENTS[name]
+    values: dict[str, Any] = {
+        "clinic_id": clinic_id,
+        "id": new_id(),
+        "name": name,
+        "subject": {key: str(UUID(str(value))) for key, value in subject.items()},
+        "at": clock.now(),
+        "shared_out_at": None,
+    }
+    return outbox_events, values
