@@ -16,14 +16,18 @@ from api.access import tokens
 from api.access.policies import Actor
 from api.audit import trail
 from api.config import settings
+from api.core.outcomes import worsening as _worsening  # noqa: F401
 from api.core.treatment import sessions as _sessions  # noqa: F401
-from api.errors import NotSignedIn, Refusal, Stale, Unavailable
+from api.errors import Busy, NotSignedIn, Refusal, Stale, Unavailable
 from api.v1 import discovery, door as v1, pages, problem, quota
+from api.v1.body import read_json
 from api.v1.forms import ID
 from api.v1.resource import Blueprint
 
 log = logging.getLogger("freshtrail")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+HEEDED = (409, 412, 422, 428)
+"""Refusals after which what a form says of somebody's safety is heard all the same."""
 EXPOSED = [
     "ETag",
     "Link",
@@ -37,6 +41,12 @@ EXPOSED = [
     "Sunset",
     "Content-Disposition",
     "X-Request-ID",
+]
+
+ALWAYS = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Vary", "Authorization, Accept"),
 ]
 
 
@@ -64,12 +74,8 @@ def build() -> Flask:
     app.before_request(_enter)
     app.after_request(_leave)
     app.teardown_request(_forget)
-    CORS(
-        app,
-        origins=settings().origins or [],
-        expose_headers=EXPOSED,
-        max_age=600,
-    )
+    if settings().origins:
+        CORS(app, origins=settings().origins, expose_headers=EXPOSED, max_age=600)
     app.extensions["v1"] = v1.open_door(app)
     app.extensions["offers"] = _offers(v1.RESOURCES)
     pages.register(app)
@@ -118,6 +124,7 @@ def _leave(response: Response) -> Response:
     """Settle the request: keep what was done, or undo it and keep only that it was refused."""
     try:
         _settle(response.status_code)
+        response = _heed(response)
     except (DBAPIError, PoolTimeout):
         log.exception("the request could not be settled", extra={"request_id": g.request_id})
         db.leave_store()
@@ -130,35 +137,54 @@ def _settle(status: int) -> None:
     deed = trail.current()
     if status < 400:
         if deed is not None and actor is not None and actor.known is not None:
-            trail.write(db.store(), _who(actor), "ok")
+            trail.write(db.store(), actor.signature(), "ok")
         db.store().commit()
         return
     db.leave_store()
     if deed is not None and actor is not None and actor.known is not None and not deed.written:
         with db.transaction() as store:
-            trail.write(store, _who(actor), "refused", str(getattr(g, "refused_as", status)))
+            trail.write(store, actor.signature(), "refused", str(getattr(g, "refused_as", status)))
 
 
-def _who(actor: Actor) -> dict[str, Any]:
-    return {
-        "clinic_id": actor.clinic_id,
-        "actor_id": actor.user_id,
-        "role": actor.rights.role.value,
-        "sign_in_id": actor.sign_in_id,
-        "door": actor.door,
-        "request_id": actor.request_id,
-        "client_ip": actor.client_ip,
-    }
+def _heed(response: Response) -> Response:
+    """Hear what a refused form says of somebody's safety, in a transaction of its own.
+
+    Whatever goes wrong here, the refusal is answered.
+    """
+    offer = _app().extensions["offers"].get(request.endpoint)
+    if response.status_code not in HEEDED or offer is None or offer.heard is None:
+        return response
+    actor: Actor | None = getattr(g, "actor", None)
+    if actor is None or actor.known is None or getattr(g, "refused_as", None) == Busy.kind:
+        return response
+    try:
+        crisis = _hear(offer, actor)
+    except Exception:
+        log.exception("a refused form was not heard", extra={"request_id": g.request_id})
+        return response
+    return response if crisis is None else problem.with_crisis(response, crisis)
+
+
+def _hear(offer: Any, actor: Actor) -> dict[str, Any] | None:
+    trail.forget()
+    trail.begin("alert:raise")
+    try:
+        path, said = request.view_args or {}, read_json(request)
+        with db.transaction() as store:
+            crisis: dict[str, Any] | None = offer.heard(actor, **path, said=said)
+            if crisis is not None:
+                trail.write(store, actor.signature(), "ok")
+    except Refusal:
+        return None
+    return crisis
 
 
 def _dress(response: Response) -> Response:
     headers = response.headers
-    headers["X-Request-ID"] = getattr(g, "request_id", "")
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer"
+    headers.add("X-Request-ID", getattr(g, "request_id", ""))
+    headers.extend(ALWAYS)
     headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
     headers.setdefault("Cache-Control", "no-store")
-    headers.add("Vary", "Authorization, Accept")
     if settings().mode == "production":
         headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
     quota.tell(response)

@@ -1,8 +1,10 @@
 """The way in from a shell: serve, migrate, keys, clinics, imports, the document."""
 
 import csv
+import gc
 import json
 import os
+import signal
 import sys
 from datetime import date
 from pathlib import Path
@@ -13,7 +15,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from api import clock, db, demo, schema, vault
+from api import clock, db, demo, schema, supervisor, vault
 from api.access import keys
 from api.app import build
 from api.config import settings
@@ -21,10 +23,14 @@ from api.core import accounts, invitations, operators
 from api.core.outcomes import importing, sheet as sheets
 from api.core.outcomes.instruments import catalogue
 from api.errors import Invalid, NotAllowed, Unsafe
+from api.worker import Worker
 
 DOCUMENT = Path(__file__).parent.parent / "openapi" / "v1.json"
 BACKPRESSURE = 64
 """Requests a worker takes on before it lets the listening socket wait."""
+WORKER = [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]
+YOUNG_OBJECTS = 20_000
+"""New objects between two looks of the collector; a page of 50 records is some 10,000."""
 BAD_INPUT = 2
 """The exit status for input that can't be taken; nothing was written."""
 
@@ -44,12 +50,18 @@ def migrate_command() -> None:
     """Bring the database to the newest schema."""
     settings().data.mkdir(parents=True, exist_ok=True, mode=0o700)
     schema.upgrade()
+    with db.transaction() as store:
+        if store.on_postgres:
+            store.execute(db.feed.bring_home())
     click.echo(f"The database stands at {db.schema_version()}.")
 
 
 @click.command("serve")
 def serve_command() -> None:
-    """Serve the API; in demo mode keys, schema and a demo clinic are made where missing."""
+    """Serve the API; in demo mode keys, schema and a demo clinic are made where missing.
+
+    In demo mode the worker runs beside it; in production it is a process of its own.
+    """
     settings().data.mkdir(parents=True, exist_ok=True, mode=0o700)
     if settings().mode == "demo":
         _prepare_demo()
@@ -58,7 +70,21 @@ def serve_command() -> None:
     click.echo(f"Serving ({settings().mode}) on {address}; the documents are at {address}/docs")
     sys.stdout.flush()
     db.engine().dispose()
-    os.execv(sys.executable, [sys.executable, "-m", "granian", *_granian()])
+    server = [sys.executable, "-m", "granian", *_granian()]
+    if settings().mode == "demo":
+        raise SystemExit(supervisor.run([server, WORKER]))
+    os.execv(sys.executable, server)
+
+
+@click.command("worker")
+@click.option("--once", is_flag=True, help="Do what is due now, and end.")
+def worker_command(once: bool) -> None:
+    """Do what falls due and deliver events; as many workers as you like may run."""
+    _refuse_unsafe()
+    worker = Worker()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: worker.stop())
+    worker.run(once)
 
 
 def _prepare_demo() -> None:
@@ -247,12 +273,20 @@ def document_text() -> str:
 
 
 def _with_commands(made: Flask) -> Flask:
-    for command in (migrate_command, serve_command, import_checkins_command):
+    for command in (migrate_command, serve_command, worker_command, import_checkins_command):
         made.cli.add_command(command)
     for group in (keys_group, clinic_group, document_group):
         made.cli.add_command(group)
     return made
 
 
+def _calm_the_collector() -> None:
+    """What was made at the start stays: it need not be looked at again in every request."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 20, 100)
+
+
 app = _with_commands(build())
 """What a WSGI server loads."""
+_calm_the_collector()

@@ -36,6 +36,7 @@ class Settings:
     body_kib: int = field(default=256, metadata={"env": "MAX_BODY_KIB"})
     backdate_days: int = field(default=90, metadata={"env": "STEP_BACKDATE_DAYS"})
     idempotency_hours: int = field(default=24, metadata={"env": "IDEMPOTENCY_HOURS"})
+    egress_allow: str = field(default="", metadata={"env": "FRESHTRAIL_EGRESS_ALLOW"})
     security_contact: str = field(
         default="mailto:security@freshtrail.example", metadata={"env": "SECURITY_CONTACT"}
     )
@@ -54,6 +55,11 @@ class Settings:
     def origins(self) -> list[str]:
         """The browser origins that may call, from a comma-separated list."""
         return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+
+    @property
+    def egress(self) -> frozenset[str]:
+        """The `host:port` that webhooks may reach although they are not outside."""
+        return frozenset(each.strip() for each in self.egress_allow.split(",") if each.strip())
 
 
 def from_environment(environ: "os._Environ[str] | dict[str, str]" = os.environ) -> Settings:
@@ -81,6 +87,8 @@ def _checked(settings: Settings) -> Settings:
         raise Unsafe("FRESHTRAIL_CLOCK moves time and is for demo and test mode alone.")
     if settings.clock and datetime.fromisoformat(settings.clock).tzinfo is None:
         raise Unsafe("FRESHTRAIL_CLOCK must be an RFC 3339 instant with its offset.")
+    if settings.egress_allow and settings.mode == "production":
+        raise Unsafe("FRESHTRAIL_EGRESS_ALLOW opens our own walls: for demo and test mode alone.")
     if settings.url.startswith("postgresql://"):
         raise Unsafe("DATABASE_URL must name its driver: postgresql+psycopg://...")
     if not 1 <= settings.access_minutes <= 15:

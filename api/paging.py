@@ -18,9 +18,13 @@ class Page:
 
 @dataclass
 class Listing:
-    """One page of a list: the rows, the key of the last one when more follow, tombstones."""
+    """One page of a list: the rows, the key of the last one when more follow, tombstones.
+
+    `beside` is what is told of the list as a whole.
+    """
 
     items: list[Values]
     next_after: tuple[Any, ...] | None
     tombstones: list[Values] | None = None
     synced_to: datetime | None = None
+    beside: Values | None = None

@@ -19,6 +19,14 @@ def render(kind: str, item: Any, _context: Any) -> str | bool:
     return False
 
 
+def plain(_context: Any, _revision: Any, directives: list[Any]) -> None:
+    """Leave out of a new migration what tables know beside their schema: it can't be written."""
+    for directive in directives:
+        for op in directive.upgrade_ops.ops + directive.downgrade_ops.ops:
+            if hasattr(op, "info"):
+                op.info = {}
+
+
 def run(connection: Connection) -> None:
     """Migrate in one transaction; on SQLite foreign keys are checked before the commit."""
     context.configure(
@@ -26,7 +34,8 @@ def run(connection: Connection) -> None:
         target_metadata=metadata,
         transactional_ddl=True,
         render_item=render,
-        render_as_batch=connection.dialect.name == "sqlite",
+        process_revision_directives=plain,
+        render_as_batch=True,
         compare_type=False,
     )
     with context.begin_transaction():

@@ -61,6 +61,8 @@ CLINIC, SELF = Grant(Reach.CLINIC), Grant(Reach.SELF)
 OWN_STEP_UP, TEAM_STEP_UP = Grant(Reach.OWN, True), Grant(Reach.TEAM, True)
 CLINIC_STEP_UP = Grant(Reach.CLINIC, True)
 EVERYBODY: dict[Role, Grant] = dict.fromkeys(Role, SELF)
+LINK = "link"
+"""The door of a one-use link: it acts as its patient, and nobody is signed in."""
 
 TABLE: dict[str, dict[Role, Grant]] = {
     # one's own account
@@ -71,12 +73,18 @@ TABLE: dict[str, dict[Role, Grant]] = {
     "sign_in:end": EVERYBODY,
     "words:read": EVERYBODY,
     "instrument:read": EVERYBODY,
+    "protocol:read": EVERYBODY,
+    "instrument:define": {C: CLINIC, A: CLINIC},
     # the clinic
     "clinic:read": {A: CLINIC},
     "clinic:update": {A: CLINIC_STEP_UP},
     "clinician:list": {C: CLINIC, A: CLINIC},
     "user:list": {A: CLINIC},
     "user:invite": {A: CLINIC_STEP_UP},
+    "webhook:read": {A: CLINIC},
+    "webhook:manage": {A: CLINIC_STEP_UP},
+    # what changed: of each kind of record as far as one may read it
+    "change:list": {P: OWN, C: TEAM, A: CLINIC},
     # the chart
     "patient:list": {P: OWN, C: TEAM, A: CLINIC},
     "patient:create": {C: CLINIC, A: CLINIC},
@@ -92,16 +100,25 @@ TABLE: dict[str, dict[Role, Grant]] = {
     "session:list": {P: OWN, C: TEAM, A: CLINIC},
     "session:read": {P: OWN, C: TEAM, A: CLINIC},
     "session:schedule": {C: TEAM, A: CLINIC},
+    "session:rebook": {C: TEAM, A: CLINIC},
     "session:update": {C: TEAM},
     "session:start_dosing": {C: TEAM_STEP_UP},
     "session:cancel": {P: OWN, C: TEAM, A: CLINIC},
     "session:no_show": {C: TEAM, A: CLINIC},
+    # alerts
+    "alert:read": {C: TEAM},
+    "alert:acknowledge": {C: TEAM},
+    "alert:resolve": {C: TEAM},
+    "on_call:read": {C: CLINIC, A: CLINIC},
+    "on_call:set": {A: CLINIC},
     # integration
     "insight:read": {P: OWN, C: TEAM},
     "insight:write": {P: OWN, C: TEAM},
     "goal:read": {P: OWN, C: TEAM},
     "goal:create": {P: OWN, C: TEAM},
     "goal:update": {P: OWN, C: TEAM},
+    "goal:rate": {C: TEAM},
+    "attainment:read": {C: TEAM},
     "practice:read": {P: OWN, C: TEAM},
     "practice:create": {P: OWN, C: TEAM},
     "practice:update": {P: OWN, C: TEAM},
@@ -111,12 +128,26 @@ TABLE: dict[str, dict[Role, Grant]] = {
     "moment:read": {P: OWN, C: TEAM},
     "moment:notice": {P: OWN, C: TEAM},
     "moment:update": {P: OWN, C: TEAM},
+    "reply:write": {C: TEAM},
+    "journal:read": {P: OWN, C: TEAM},
+    "journal:write": {P: OWN},
+    "lineage:read": {P: OWN, C: TEAM},
+    "window:read": {P: OWN, C: TEAM},
+    # a day: the clinician's and the patient's
+    "worklist:read": {C: TEAM},
+    "between:read": {C: TEAM},
+    "today:read": {P: OWN},
     # outcomes
     "check_in:read": {P: OWN, C: TEAM},
     "check_in:log": {P: OWN, C: TEAM},
     "check_in:correct": {C: TEAM},
     "check_in:import": {C: TEAM, A: CLINIC},
     "outcome:read": {P: OWN, C: TEAM},
+    "check_in_plan:read": {P: OWN, C: TEAM},
+    "check_in_plan:write": {C: TEAM},
+    "check_in_link:make": {C: TEAM},
+    "plan_template:read": {C: CLINIC},
+    "plan_template:write": {C: CLINIC},
 }
 
 
@@ -168,3 +199,20 @@ class Actor:
         if self.known is None:
             raise RuntimeError("the gate has not identified this actor")
         return self.known
+
+    @property
+    def writer_id(self) -> UUID | None:
+        """The user who writes, for records that name one; None behind a one-use link."""
+        return None if self.door == LINK else self.user_id
+
+    def signature(self) -> dict[str, Any]:
+        """Who did it, in the columns of the trail."""
+        return {
+            "clinic_id": self.clinic_id,
+            "actor_id": self.user_id,
+            "role": self.rights.role.value,
+            "sign_in_id": self.sign_in_id,
+            "door": self.door,
+            "request_id": self.request_id,
+            "client_ip": self.client_ip,
+        }

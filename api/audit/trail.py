@@ -110,24 +110,20 @@ def write(store: Store, who: dict[str, Any], outcome: str, reason: str | None = 
     if deed is None or deed.written:
         return
     deed.written = True
-    event_id = new_id()
-    store.execute(
-        audit_events.insert().values(
-            **who,
-            id=event_id,
-            at=clock.now(),
-            action=deed.action,
-            type=deed.type,
-            record_id=deed.record_id,
-            purpose=deed.purpose,
-            outcome=outcome,
-            reason_ref=reason,
-            field_names=" ".join(sorted(deed.fields)) or None,
-        )
-    )
+    event = {
+        **who,
+        "id": new_id(),
+        "at": clock.now(),
+        "action": deed.action,
+        "type": deed.type,
+        "record_id": deed.record_id,
+        "purpose": deed.purpose,
+        "outcome": outcome,
+        "reason_ref": reason,
+        "field_names": " ".join(sorted(deed.fields)) or None,
+    }
+    store.append(audit_events, [event])
     if deed.patients and outcome == "ok":
-        rows = [
-            {"clinic_id": who["clinic_id"], "event_id": event_id, "patient_id": patient}
-            for patient in sorted(deed.patients)
-        ]
-        store.execute(audit_event_patients.insert(), rows)
+        keys = {"clinic_id": who["clinic_id"], "event_id": event["id"]}
+        touched = [keys | {"patient_id": patient} for patient in sorted(deed.patients)]
+        store.append(audit_event_patients, touched)

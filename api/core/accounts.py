@@ -22,6 +22,7 @@ from api.access.users import (
 )
 from api.audit import trail
 from api.core import gate, mail
+from api.core.merging import merged, refuse_gaps
 from api.core.patients import patients
 from api.core.replay import digest
 from api.core.sign_ins import end_all, new_token
@@ -31,6 +32,7 @@ from api.errors import Invalid
 RESET_LASTS = timedelta(minutes=30)
 SHARING = ("me", "care_team", "research")
 CHANNELS = ("none", "email", "sms")
+QUIET = ("from", "to")
 DEFAULTS: Values = {
     "default_sharing": None,
     "reminder_channel": "none",
@@ -183,10 +185,20 @@ def change_preferences(actor: Actor, version: int | None, values: Values) -> Val
     row = _own_row(actor)
     match(row, version)
     trail.wrote(values)
-    after = store().change(users, row, {"preferences": row["preferences"] | values})
+    preferred = row["preferences"] | _merged(row["preferences"], values)
+    after = store().change(users, row, {"preferences": preferred}) if values else row
     if "default_sharing" in values:
         _share_by_default(row, values["default_sharing"])
     return _preferences(after)
+
+
+def _merged(before: Values, values: Values) -> Values:
+    """The values with the quiet hours as they are once the part that was sent is merged in."""
+    if values.get("quiet_hours") is None:
+        return values
+    hours = merged(before.get("quiet_hours"), values["quiet_hours"], QUIET)
+    refuse_gaps("quiet_hours", hours, QUIET)
+    return values | {"quiet_hours": hours}
 
 
 def _own_row(actor: Actor) -> Values:

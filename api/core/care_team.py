@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import ColumnElement, Select, and_, not_, select
 
 from api import clock
 from api.access.policies import Actor, Role
@@ -18,7 +18,7 @@ from api.db import Listing, Page, Values, found, page, store
 from api.errors import Conflict, Invalid, NotAllowed
 
 ROLES = ("lead", "therapist", "prescriber", "nurse", "guide", "supervisor", "other")
-STATES = ("current", "past")
+STATES = ("coming", "current", "past")
 
 
 def list_care_team(
@@ -28,10 +28,7 @@ def list_care_team(
     patient = open_chart(actor, "care_team:read", patient_id)
     statement = _memberships(patient)
     if state is not None:
-        ended_at = care_team.c.ended_at
-        statement = statement.where(
-            ended_at.is_(None) if state == "current" else ended_at.is_not(None)
-        )
+        statement = statement.where(_in_state(state))
     listing = page(statement, care_team, asked, opens=care_team)
     listing.items = [_show(actor, patient, row) for row in listing.items]
     return listing
@@ -51,8 +48,14 @@ def assign_clinician(actor: Actor, patient_id: UUID, values: Values) -> Values:
     patient = open_chart(actor, "care_team:assign", patient_id)
     store().hold(patients, patient)
     clinician = clinician_of(actor.clinic_id, values["clinician_id"], "/clinician_id")
-    if _current(patient, clinician["id"]) is not None:
-        raise Conflict("This clinician is on the care team already.", state="current")
+    there = _current(patient, clinician["id"])
+    if there is not None:
+        raise Conflict(
+            "This clinician is on the care team already, or will be: end that first.",
+            state=_state(there),
+            membership_id=there["id"],
+            allowed=["end"],
+        )
     row = store().add(care_team, _joined(actor, patient, values))
     trail.about("care_team", row["id"])
     trail.wrote(values)
@@ -71,6 +74,19 @@ def end_membership(
     trail.wrote(["ended_at", "end_reason"])
     ended = {"ended_at": clock.now(), "end_reason": reason, "ended_by": actor.user_id}
     return _show(actor, patient, store().change(care_team, row, ended))
+
+
+def _in_state(state: str) -> ColumnElement[bool]:
+    ended_at, begun = care_team.c.ended_at, care_team.c.from_at <= clock.now()
+    if state == "past":
+        return ended_at.is_not(None)
+    return and_(ended_at.is_(None), begun if state == "current" else not_(begun))
+
+
+def _state(row: Values) -> str:
+    if row["ended_at"] is not None:
+        return "past"
+    return "current" if row["from_at"] <= clock.now() else "coming"
 
 
 def _joined(actor: Actor, patient: Values, values: Values) -> Values:
@@ -146,6 +162,6 @@ def _show(actor: Actor, patient: Values, row: Values) -> Values:
         "patient": {"id": patient["id"], "display_name": display_name(patient)},
         "clinician": {"id": row["clinician_id"], "display_name": row["clinician_name"]},
         "from_on": row["from_at"].astimezone(zone).date(),
-        "state": "current" if row["ended_at"] is None else "past",
+        "state": _state(row),
         "reason": None if actor.rights.is_patient else row["end_reason"],
     }

@@ -35,6 +35,8 @@ def change_clinic(actor: Actor, version: int | None, values: Values) -> Values:
     row = _row(actor)
     match(row, version)
     trail.wrote(values)
+    if not values:
+        return row
     changed: Values = {**values, "version": row["version"] + 1, "updated_at": clock.now()}
     if "crisis_resources" in values:
         changed["crisis_resources"] = _merged(row["crisis_resources"], values["crisis_resources"])
@@ -52,6 +54,8 @@ def _merged(before: Values, patch: Values) -> Values:
             after.pop(locale, None)
         else:
             after[locale] = _whole(locale, BLANK | before.get(locale, {}) | part)
+    if before and not after:
+        raise Invalid([("/crisis_resources", "The last locale stays: somebody may need it.")])
     if len(after) > MAX_LOCALES:
         raise Invalid([("/crisis_resources", f"At most {MAX_LOCALES} locales.")])
     return after
@@ -69,14 +73,19 @@ def _whole(locale: str, resources: Values) -> Values:
 def crisis_for(clinic_id: UUID, locale: str) -> tuple[str, Values]:
     """The clinic's name, and its crisis resources for a patient of this locale.
 
-    Those of another locale serve where the clinic has none of it, for help is near by place and
-    not by language; without any, those that come with the words.
+    Help is near by place and not by language: where the clinic has none of the locale, those of
+    another language of its region serve, then those that come with the words for the region. Only
+    where there are none of it either, those of the language elsewhere, and then any.
     """
     columns = (clinics.c.name, clinics.c.crisis_resources)
     row = found(store().row(select(*columns).where(clinics.c.id == clinic_id)))
     there: Values = row["crisis_resources"]
-    alike = [each for each in sorted(there) if each.split("-")[0] == locale.split("-")[0]]
-    for each in (locale, *alike, words.FALLBACK, *sorted(there)):
+    language, region = (*locale.split("-"), None)[:2]
+    alike = [each for each in sorted(there) if each.split("-")[0] == language]
+    near = [each for each in sorted(there) if region and each.split("-")[1:] == [region]]
+    shipped = words.locale_of_region(region)
+    anywhere = () if shipped else (*alike, words.FALLBACK, *sorted(there))
+    for each in (locale, *near, *anywhere):
         if each in there:
             return row["name"], BLANK | there[each]
-    return row["name"], words.words_for(locale)["crisis"]
+    return row["name"], words.words_for(shipped or locale)["crisis"]

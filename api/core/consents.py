@@ -26,6 +26,7 @@ from api.core.care_team import clinician_of
 from api.core.patients import display_name, open_chart, patients
 from api.db import Instant, Listing, Page, Sealed, Store, Values, of, page, store, tenant_table
 from api.errors import Conflict, Invalid
+from api.outbox import events
 
 KINDS = (
     "treatment",
@@ -78,7 +79,7 @@ _sessions = plain_table(
 def in_force(store: Store, clinic_id: UUID, patient_id: UUID, kind: str) -> bool:
     """Whether the patient's consent of this kind stands at this moment."""
     return (
-        store.row(select(consents.c.id).where(*_standing(clinic_id, patient_id, kind))) is not None
+        store.row(select(consents.c.id).where(*standing(clinic_id, patient_id, kind))) is not None
     )
 
 
@@ -112,6 +113,7 @@ def record_consent(actor: Actor, patient_id: UUID, values: Values) -> Values:
     _replace_older(patient, full)
     keys = {"clinic_id": actor.clinic_id, "patient_id": patient_id, "recorded_by": actor.user_id}
     row = store().add(consents, full | keys)
+    _tell(row, "consent.given")
     trail.about("consents", row["id"])
     trail.wrote(values)
     return _show(actor, patient, [row])[0]
@@ -123,6 +125,7 @@ def withdraw_consent(actor: Actor, consent_id: UUID, reason: str | None = None) 
     _refuse_unless_in_force(row)
     trail.wrote(["withdrawn_at", "withdraw_reason"])
     gone = {"withdrawn_at": clock.now(), "withdrawn_by": actor.user_id, "withdraw_reason": reason}
+    _tell(row, "consent.withdrawn")
     return _show_one(actor, store().change(consents, row, gone))
 
 
@@ -141,11 +144,17 @@ def reaffirm_consent(actor: Actor, consent_id: UUID, session_id: UUID) -> Values
     return _show_one(actor, row)
 
 
+def _tell(row: Values, name: str) -> None:
+    subject = {"consent_id": row["id"], "patient_id": row["patient_id"]}
+    events.append(store(), row["clinic_id"], name, subject)
+
+
 def _of_patient(clinic_id: UUID, patient_id: UUID) -> list[Any]:
     return [consents.c.clinic_id == clinic_id, consents.c.patient_id == patient_id]
 
 
-def _standing(clinic_id: UUID, patient_id: UUID, kind: str) -> list[Any]:
+def standing(clinic_id: Any, patient_id: Any, kind: str) -> list[Any]:
+    """The SQL conditions of a consent of this kind that stands; ids may be columns."""
     standing = [consents.c.kind == kind, consents.c.deleted_at.is_(None), *_in_state("in_force")]
     return _of_patient(clinic_id, patient_id) + standing
 
@@ -200,9 +209,12 @@ def _replace_older(patient: Values, values: Values) -> None:
         said_last = max(row["granted_at"], row["withdrawn_at"] or row["granted_at"])
         standing = _state(row) == "in_force"
         if standing and row["text_version"] == values["text_version"]:
-            raise Conflict("This consent is in force already.", state="in_force")
+            detail = "This consent is in force already."
+            raise Conflict(detail, state="in_force", allowed=["reaffirm", "withdraw"])
         if values["granted_at"] < said_last:
-            raise Conflict("The patient has said something else since then.", state=_state(row))
+            detail = "The patient has said something else since then."
+            at = [{"pointer": "/granted_at", "detail": detail}]
+            raise Conflict(detail, state=_state(row), allowed=[], errors=at)
         if standing:
             store().change(consents, row, {"superseded_at": clock.now()})
 

@@ -47,6 +47,7 @@ care_team = tenant_table(
     Column("end_reason", Sealed),
     of("users", "clinician_id"),
 )
+Index("ix_care_team_clinician", *care_team.c["clinic_id", "clinician_id", "patient_id"])
 session_clinicians = Table(
     "session_clinicians",
     metadata,
@@ -66,6 +67,21 @@ Index(
     "ix_session_clinicians_duty",
     *session_clinicians.c["clinic_id", "clinician_id", "patient_id", "duty_until"],
 )
+alert_duties = Table(
+    "alert_duties",
+    metadata,
+    Column("clinic_id", Uuid, primary_key=True),
+    Column("alert_id", Uuid, primary_key=True),
+    Column("clinician_id", Uuid, primary_key=True),
+    Column("patient_id", Uuid, nullable=False),
+    Column("duty_from", Instant, nullable=False),
+    Column("duty_until", Instant),
+    of("alerts", "alert_id"),
+    of("users", "clinician_id"),
+    of("patients", "patient_id"),
+)
+"""To whom an alert was escalated, and until when that alone opens the chart."""
+Index("ix_alert_duties_clinician", *alert_duties.c["clinic_id", "clinician_id", "patient_id"])
 
 
 def identify(actor: Actor) -> Rights:
@@ -168,7 +184,14 @@ def on_team(clinic_id: Any, clinician_id: Any, patient_id: Any, moment: Any) -> 
         session_clinicians.c.duty_from <= moment,
         session_clinicians.c.duty_until > moment,
     )
-    return or_(on_care_team(clinic_id, clinician_id, patient_id, moment), on_duty)
+    alerted = exists().where(
+        alert_duties.c.clinic_id == clinic_id,
+        alert_duties.c.patient_id == patient_id,
+        alert_duties.c.clinician_id == clinician_id,
+        alert_duties.c.duty_from <= moment,
+        or_(alert_duties.c.duty_until.is_(None), alert_duties.c.duty_until > moment),
+    )
+    return or_(on_care_team(clinic_id, clinician_id, patient_id, moment), on_duty, alerted)
 
 
 def on_care_team(

@@ -67,7 +67,8 @@ def invite(actor: Actor, values: Values) -> Values:
     if values.get("patient_id") is not None:
         _check_patient(actor, values["patient_id"])
     if _has_user(actor.clinic_id, values["email"]):
-        raise Conflict("This e-mail address has a user in the clinic already.")
+        raise _taken("/email", "This e-mail address has a user in the clinic already.")
+    _withdraw_older(actor.clinic_id, values["email"])
     row, token = _invite(actor.clinic_id, actor.user_id, values)
     trail.about("invitation", row["id"])
     trail.wrote(values)
@@ -91,7 +92,11 @@ def _check_patient(actor: Actor, patient_id: UUID) -> None:
     trail.touches([patient_id])
     signs_in = (users.c.clinic_id == actor.clinic_id, users.c.patient_id == patient_id)
     if store().row(select(users.c.id).where(*signs_in)) is not None:
-        raise Conflict("This patient has a user already.")
+        raise _taken("/patient_id", "This patient has a user already.")
+
+
+def _taken(pointer: str, detail: str) -> Conflict:
+    return Conflict(detail, allowed=[], errors=[{"pointer": pointer, "detail": detail}])
 
 
 def _has_user(clinic_id: UUID, email: str) -> bool:
@@ -113,7 +118,7 @@ def _invite(clinic_id: UUID, by: UUID | None, values: Values) -> tuple[Values, s
             "role": values["role"],
             "display_name": values["display_name"],
             "profession": values.get("profession"),
-            "privileges": sorted(values.get("privileges") or []),
+            "privileges": sorted(set(values.get("privileges") or [])),
             "for_patient_id": values.get("patient_id"),
             "invited_by": by,
             "expires_at": clock.now() + LASTS,
@@ -121,6 +126,16 @@ def _invite(clinic_id: UUID, by: UUID | None, values: Values) -> tuple[Values, s
     )
     mail.send(row["email"], "invitation", token)
     return row, token
+
+
+def _withdraw_older(clinic_id: UUID, email: str) -> None:
+    """Only the newest invitation of an address is good; those before it are taken back."""
+    t, wanted = invitations.c, blind_email(email)
+    still = (t.accepted_at.is_(None), t.deleted_at.is_(None), t.expires_at > clock.now())
+    open_ = select(invitations).where(t.clinic_id == clinic_id, *still)
+    for row in store().rows(open_, opens=invitations):
+        if blind_email(row["email"]) == wanted:
+            store().remove(invitations, row)
 
 
 def _show(row: Values) -> Values:
@@ -176,6 +191,8 @@ def accept_invitation(token: str, password: str) -> Values:
     known = None if account is None else account["password_hash"]
     if known is not None and not is_password(password, known):
         raise NotSignedIn("The address has an account; its password is needed.", error="")
+    if known is None and row["email"].casefold() in password.casefold():
+        raise Invalid([("/password", "Your e-mail address is the first that others would try.")])
     hashed = None if known is not None else hash_password(password)
     try:
         store().change(invitations, row, {"accepted_at": clock.now()})

@@ -1,5 +1,6 @@
 """What was already answered: a write sent twice under one key is done once and answered twice."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -18,15 +19,15 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from api import clock, vault
 from api.access.policies import Actor
 from api.audit import trail
 from api.config import settings
 from api.core import gate
-from api.db import Instant, Sealed, metadata, store
-from api.errors import Busy, Invalid, NotFound
+from api.db import Instant, Sealed, Values, leave_store, metadata, store
+from api.errors import Busy, Invalid, NotAllowed, NotFound, NotSignedIn, Refusal
 
 PLACE = "idempotency_keys.answer"
 
@@ -53,6 +54,7 @@ class Kept:
     status: int
     headers: dict[str, str]
     body: str
+    replayed: bool = False
 
 
 def digest(*parts: str | bytes) -> str:
@@ -62,6 +64,44 @@ def digest(*parts: str | bytes) -> str:
         raw = part.encode() if isinstance(part, str) else part
         h.update(len(raw).to_bytes(8, "big") + raw)
     return h.hexdigest()
+
+
+def once(actor: Actor, action: str, key: str, request_hash: str, run: Callable[[], Kept]) -> Kept:
+    """What `run` answers, kept under the key with its effect; or what was answered before.
+
+    For hot writes: nothing is asked beforehand, the effect and the key are written together at the
+    end, and whoever finds the key taken has changed nothing and gives the first answer.
+    """
+    try:
+        kept = run()
+        store().append(idempotency_keys, [_answered(actor, key, request_hash, kept)])
+        trail.write(store(), actor.signature(), "ok")
+        store().commit()
+        return kept
+    except (NotSignedIn, NotAllowed, NotFound):
+        raise
+    except (Refusal, DBAPIError):
+        first = _first_answer(actor, action, key, request_hash)
+        if first is None:
+            raise
+        return first
+
+
+def _first_answer(actor: Actor, action: str, key: str, request_hash: str) -> Kept | None:
+    leave_store()
+    deed = trail.begin(action)
+    deed.written = False
+    first = claim(actor, action, key, request_hash)
+    if first is not None:
+        deed.type = deed.record_id = None
+        deed.fields.clear()
+    return first
+
+
+def _answered(actor: Actor, key: str, request_hash: str, kept: Kept) -> Values:
+    row_key = _row_key(actor, key)
+    asked = {"request_hash": request_hash, "created_at": clock.now()}
+    return row_key | asked | _answer(actor, row_key, kept)
 
 
 def claim(actor: Actor, action: str, key: str, request_hash: str) -> Kept | None:
@@ -105,20 +145,20 @@ def _kept(actor: Actor, action: str, row_key: dict[str, Any], request_hash: str)
         raise NotFound("There is no such record.")
     trail.touches(patients)
     answer = vault.unseal_json(row["answer"], PLACE, row_key["key_hash"], actor.clinic_id)
-    return Kept(row["status"], answer["headers"], answer["body"])
+    return Kept(row["status"], answer["headers"], answer["body"], replayed=True)
 
 
 def keep(actor: Actor, key: str, kept: Kept) -> None:
     """Remember the answer, sealed, together with its effect."""
-    row_key, deed = _row_key(actor, key), trail.current()
-    answer = {"headers": kept.headers, "body": kept.body}
-    patients = sorted(str(patient) for patient in deed.patients) if deed else []
-    store().execute(
-        idempotency_keys.update()
-        .where(*_is(row_key))
-        .values(
-            status=kept.status,
-            patients=patients,
-            answer=vault.seal_json(answer, PLACE, row_key["key_hash"], actor.clinic_id),
-        )
-    )
+    row_key = _row_key(actor, key)
+    update = idempotency_keys.update().where(*_is(row_key))
+    store().execute(update.values(**_answer(actor, row_key, kept)))
+
+
+def _answer(actor: Actor, row_key: Values, kept: Kept) -> Values:
+    deed, answer = trail.current(), {"headers": kept.headers, "body": kept.body}
+    return {
+        "status": kept.status,
+        "patients": sorted(str(patient) for patient in deed.patients) if deed else [],
+        "answer": vault.seal_json(answer, PLACE, row_key["key_hash"], actor.clinic_id),
+    }

@@ -25,6 +25,11 @@ def words_for(locale: str | None) -> Values:
     return {"locale": found} | texts
 
 
+def locale_of_region(region: str | None) -> str | None:
+    """The first locale of a region that there are words in, or None."""
+    return next((each for each in sorted(_texts()) if each.split("-")[1:] == [region]), None)
+
+
 def prompt(key: str, locale: str | None = None) -> Values:
     """One question: `{key, text, beside, answer_with}`; KeyError when there is none of that key."""
     by_key: dict[str, Values] = {entry["key"]: entry for entry in words_for(locale)["prompts"]}

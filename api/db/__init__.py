@@ -1,16 +1,21 @@
 """The ground that all tables stand on: engine, store (the database session), tables, pages."""
 
+from api.db import feed as feed
+from api.db.among import among as among
 from api.db.engines import (
+    Trip as Trip,
     engine as engine,
     in_one_trip as in_one_trip,
     make_engine as make_engine,
     one_trip_pool as one_trip_pool,
+    prepare_trip as prepare_trip,
     reachable as reachable,
     schema_version as schema_version,
     watchers as watchers,
 )
 from api.db.pages import (
     SYNC_MARGIN as SYNC_MARGIN,
+    Shape as Shape,
     bounds as bounds,
     cut as cut,
     page as page,

@@ -1,10 +1,11 @@
 """Pages of a list, by key and never by offset."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Integer, Select, Table, bindparam, tuple_
+from sqlalchemy import Integer, Select, Table, bindparam, literal_column, tuple_
 
 from api import clock
 from api.db.stores import store
@@ -35,31 +36,43 @@ def page(
     return cut(store().rows(paged, opens, **bounds(asked)), asked, order)
 
 
-def shape_of(asked: Page) -> tuple[bool, bool]:
-    """What makes pages of one list different statements: changes since, and going on after."""
-    return asked.since is not None, asked.after is not None
+@dataclass(frozen=True)
+class Shape:
+    """What makes pages of one list different statements: changes since, going on after, limit.
+
+    The limit stands in the statement, for a planner that is not told it reads a whole table in
+    the order of the page where an index would have found a few rows.
+    """
+
+    since: bool
+    after: bool
+    limit: int
+
+
+def shape_of(asked: Page) -> Shape:
+    """The shape of the page that is asked for."""
+    return Shape(asked.since is not None, asked.after is not None, asked.limit)
 
 
 def page_of(
     statement: Select[Any],
     table: Table,
-    shape: tuple[bool, bool],
+    shape: Shape,
     order: Keys = (),
     newest_first: bool = False,
 ) -> Select[Any]:
     """The statement of a page of this shape; its values are those of `bounds`."""
-    since, after = shape
-    keys = [table.c.updated_at, table.c.id] if since else [*order, table.c.id]
-    if since:
+    keys = [table.c.updated_at, table.c.id] if shape.since else [*order, table.c.id]
+    if shape.since:
         moment = bindparam("since_", type_=table.c.updated_at.type)
         statement, newest_first = statement.where(table.c.updated_at >= moment), False
     else:
         statement = statement.where(table.c.deleted_at.is_(None))
-    if after:
+    if shape.after:
         mark, last = tuple_(*keys), tuple_(*map(_after, range(len(keys)), keys))
         statement = statement.where(mark < last if newest_first else mark > last)
     ordered = [key.desc() for key in keys] if newest_first else keys
-    return statement.order_by(*ordered).limit(bindparam("limit_", type_=Integer))
+    return statement.order_by(*ordered).limit(literal_column(str(shape.limit + 1), Integer))
 
 
 def _after(number: int, key: Any) -> Any:
@@ -67,10 +80,8 @@ def _after(number: int, key: Any) -> Any:
 
 
 def bounds(asked: Page) -> Values:
-    """The values of a page: its limit and one row more, and where it begins."""
-    values: Values = {"limit_": asked.limit + 1}
-    if asked.since is not None:
-        values["since_"] = asked.since
+    """The values of a page: since when, and after what it goes on."""
+    values: Values = {} if asked.since is None else {"since_": asked.since}
     return values | {f"after_{i}_": value for i, value in enumerate(asked.after or ())}
 
 
@@ -83,7 +94,7 @@ def cut(rows: list[Values], asked: Page, order: Keys = ()) -> Listing:
     listing.tombstones = [{"id": row["id"], "deleted_at": row["deleted_at"]} for row in gone]
     listing.items = [row for row in listing.items if row.get("deleted_at") is None]
     if listing.next_after is None:
-        listing.synced_to = clock.now() - SYNC_MARGIN
+        listing.synced_to = max(clock.now() - SYNC_MARGIN, asked.since)
     return listing
 
 

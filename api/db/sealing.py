@@ -1,6 +1,7 @@
 """Sealed columns: sealed on their way into the database and opened on their way out."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Table
@@ -21,6 +22,7 @@ def conceal(table: Table, record: Mapping[str, Any], keys: Any) -> Values:
     return hidden
 
 
+@cache
 def sealed_columns(table: Table) -> tuple[str, ...]:
     """The names of the columns of `table` that are sealed."""
     return tuple(column.key for column in table.c if isinstance(column.type, Sealed))
@@ -30,11 +32,8 @@ def reveal(table: Table | None, row: Values) -> Values:
     """The row with the sealed columns of `table` opened; needs its `id` and `clinic_id`."""
     if table is None:
         return row
-    for key in _SEALED.setdefault(table.name, sealed_columns(table)):
+    for key in sealed_columns(table):
         if row.get(key) is not None:
             place = f"{table.name}.{key}"
             row[key] = vault.unseal_json(row[key], place, row["id"], row["clinic_id"])
     return row
-
-
-_SEALED: dict[str, tuple[str, ...]] = {}

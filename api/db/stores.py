@@ -1,15 +1,17 @@
 """The store: the database session of one request, one connection and one transaction."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Select, Table, select
 from sqlalchemy.sql import Executable
 
 from api import clock
-from api.db.engines import engine
+from api.db import feed
+from api.db.engines import Trip, engine, in_one_trip, one_trip_pool, prepare_trip
 from api.db.sealing import conceal, reveal
 from api.db.tables import new_id
 from api.errors import NotFound, Stale
@@ -21,6 +23,7 @@ class Store:
 
     def __init__(self) -> None:
         self._connection: Connection | None = None
+        self._waiting: list[tuple[Table, Values]] | None = None
 
     @property
     def connection(self) -> Connection:
@@ -29,7 +32,13 @@ class Store:
             self._connection = engine().connect()
             if not self._connection.in_transaction():
                 self._connection.begin()
+            self._write_waiting()
         return self._connection
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether something was asked or written; what is read then must see what was written."""
+        return self._connection is not None or bool(self._waiting)
 
     @property
     def on_postgres(self) -> bool:
@@ -54,29 +63,103 @@ class Store:
         found = self.connection.execute(statement, values or None).mappings().first()
         return None if found is None else reveal(opens, dict(found))
 
-    def add(self, table: Table, values: Mapping[str, Any]) -> Values:
-        """Insert a record; answers it whole, with id, version 1 and times."""
+    def add(
+        self, table: Table, values: Mapping[str, Any], also: Sequence[tuple[Table, Values]] = ()
+    ) -> Values:
+        """Insert a record; answers it whole, with id, version 1 and times.
+
+        `also` are rows of other tables that go with it, on PostgreSQL in the same statement; so
+        does the row of the feed, where the table is followed.
+        """
         moment = clock.now()
         record: Values = {column.key: None for column in table.c}
         record |= {"id": new_id(), "version": 1, "created_at": moment, "updated_at": moment}
         record |= values
-        self.connection.execute(table.insert().values(**conceal(table, record, table.c.keys())))
+        sealed = conceal(table, record, table.c.keys())
+        beside = self._beside(table, None, record, also)
+        if self._waiting is not None:
+            self._waiting += [(table, sealed), *beside]
+        elif self.on_postgres:
+            statement = feed.added(table, tuple(other for other, _ in beside))
+            self.connection.execute(statement, sealed | _placed(beside))
+        else:
+            self.connection.execute(table.insert(), sealed)
+            self._write_apart(beside)
         return record
 
-    def change(self, table: Table, record: Mapping[str, Any], values: Mapping[str, Any]) -> Values:
-        """Update a record to its next version; raises `Stale` when somebody was faster."""
+    def change(
+        self,
+        table: Table,
+        record: Mapping[str, Any],
+        values: Mapping[str, Any],
+        also: Sequence[tuple[Table, Values]] = (),
+    ) -> Values:
+        """Update a record to its next version; raises `Stale` when somebody was faster.
+
+        `also` as with `add`.
+        """
         changed = {**values, "version": record["version"] + 1, "updated_at": clock.now()}
         after = {**record, **changed}
         sealed = conceal(table, after, changed.keys())
-        done = self.connection.execute(
-            table.update()
-            .where(table.c.clinic_id == record["clinic_id"], table.c.id == record["id"])
-            .where(table.c.version == record["version"])
-            .values(**sealed)
-        )
-        if done.rowcount != 1:
+        beside = self._beside(table, record, after, also)
+        together = beside if self.on_postgres else []
+        statement = feed.changed(table, tuple(sealed), tuple(other for other, _ in together))
+        given = {f"to_{key}": value for key, value in sealed.items()}
+        given |= {f"is_{key}": record[key] for key in ("clinic_id", "id", "version")}
+        if self.connection.execute(statement, given | _placed(together)).rowcount != 1:
             raise Stale("The record was changed meanwhile.")
+        if not self.on_postgres:
+            self._write_apart(beside)
         return after
+
+    def tell(
+        self,
+        table: Table,
+        versions: Iterable[Mapping[str, Any]],
+        before: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Let the feed know of new versions that were not written by `add` and `change`.
+
+        `before` holds what they had in common until then.
+        """
+        rows = [row for one in versions if (row := feed.told(table, before, one)) is not None]
+        if rows:
+            given = [{f"b_{key}": value for key, value in row.items()} for row in rows]
+            self.connection.execute(feed.alone(self.on_postgres), given)
+
+    def _beside(
+        self, table: Table, before: Any, after: Values, also: Sequence[tuple[Table, Values]]
+    ) -> list[tuple[Table, Values]]:
+        row = feed.told(table, before, after)
+        return [*also] if row is None else [(feed.changes, row), *also]
+
+    def _write_apart(self, beside: Sequence[tuple[Table, Values]]) -> None:
+        for table, values in beside:
+            more = {"xid": 0} if table is feed.changes else {}
+            self.connection.execute(table.insert(), values | more)
+
+    def append(self, table: Table, rows: Sequence[Values]) -> None:
+        """Insert rows that nobody reads or changes again in this transaction."""
+        full = [{**dict.fromkeys(table.c.keys()), **row} for row in rows]
+        if self._waiting is not None:
+            self._waiting += [(table, row) for row in full]
+        else:
+            self.connection.execute(table.insert(), full)
+
+    def hold_back(self) -> None:
+        """Let new rows wait for the end, to go in one statement, its own transaction.
+
+        On PostgreSQL alone, and only until something else is asked of the database: then they go
+        into an ordinary transaction first.
+        """
+        if self._connection is None and self._waiting is None and one_trip_pool() is not None:
+            self._waiting = []
+
+    def _write_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting:
+            tables = tuple(table for table, _ in waiting)
+            self.connection.execute(feed.together(tables), _placed(waiting))
 
     def hold(self, table: Table, record: Mapping[str, Any]) -> None:
         """Keep others from holding the record until this transaction ends; reads go on."""
@@ -91,12 +174,16 @@ class Store:
 
     def commit(self) -> None:
         """Keep what was done and give the connection back."""
+        waiting, self._waiting = self._waiting, None
+        if waiting:
+            in_one_trip(_trip(tuple(table for table, _ in waiting)), _placed(waiting))
         if self._connection is not None:
             self._connection.commit()
             self.close()
 
     def rollback(self) -> None:
         """Undo what was done and give the connection back."""
+        self._waiting = None
         if self._connection is not None:
             self._connection.rollback()
             self.close()
@@ -106,6 +193,19 @@ class Store:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.close()
+
+
+@cache
+def _trip(tables: tuple[Table, ...]) -> Trip:
+    return prepare_trip(feed.together(tables))
+
+
+def _placed(beside: Sequence[tuple[Table, Values]]) -> Values:
+    return {
+        name: value
+        for number, (_, values) in enumerate(beside)
+        for name, value in feed.placed(number, values).items()
+    }
 
 
 _store: ContextVar[Store | None] = ContextVar("store", default=None)

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from api import db
 from api.access.users import clinics
-from api.demo import courses, followups, people, survey
+from api.demo import alerts, courses, followups, people, survey
 
 PASSWORD = people.PASSWORD
 who = people.who
@@ -30,4 +30,5 @@ def load(say: Callable[[str], None]) -> None:
         survey.load(cast, say)
         courses.load(cast, say)
         followups.load(cast, say)
+        alerts.load(cast, say)
     say("The demo clinic is loaded.")

@@ -201,3 +201,4 @@ def _steps(random: Random, written: dict[str, Any], interval: int, baseline: dat
         day += timedelta(days=interval)
     if rows:
         db.store().execute(entries.steps.insert(), rows)
+        db.store().tell(entries.steps, rows)

@@ -5,9 +5,11 @@ from typing import Any
 import marshmallow as ma
 
 from api.access.policies import Actor
+from api.core import between
 from api.core.treatment import calendar, moves
 from api.core.treatment.sessions import KINDS, MODES
 from api.paging import Listing
+from api.v1.between import BetweenSchema
 from api.v1.care_team import ClinicianRefSchema
 from api.v1.forms import DAY, Choice, Day, Id, Instant, Many, Show, parse_instant, shown
 from api.v1.patients import PatientRefSchema
@@ -15,6 +17,10 @@ from api.v1.resource import Blueprint, PageQuery
 from api.v1.sessions import ALLOWED, PatientSessionSchema
 
 blp = Blueprint("calendar", "Who is expected when.")
+INCLUDE = (
+    "`between`, for clinicians: what happened to each patient since their last session before"
+    " this one; it stands once a page, at the first session of each."
+)
 
 
 class Edge(ma.fields.String):
@@ -53,6 +59,13 @@ class CalendarSessionSchema(Show):
     closed_at = Instant(allow_none=True)
     moved_at = Instant(allow_none=True)
     reason = ma.fields.String(allow_none=True)
+    between = ma.fields.Nested(BetweenSchema)
+
+
+class PatientCalendarSessionSchema(PatientSessionSchema):
+    """A session of one's own in the calendar; `busy` is false, as nothing of it is withheld."""
+
+    busy = shown(ma.fields.Boolean)
 
 
 class CalendarQuery(PageQuery):
@@ -68,6 +81,7 @@ class CalendarQuery(PageQuery):
         }
     )
     clinician_id = Id(metadata={"description": "Only sessions that name this clinician."})
+    include = Choice(["between"], metadata={"description": INCLUDE})
 
 
 @blp.offer(
@@ -76,7 +90,7 @@ class CalendarQuery(PageQuery):
     "session:list",
     query=CalendarQuery,
     answer=CalendarSessionSchema,
-    to_patient=PatientSessionSchema,
+    to_patient=PatientCalendarSessionSchema,
     paged=True,
 )
 def read_calendar(actor: Actor, **asked: Any) -> Listing:
@@ -85,4 +99,6 @@ def read_calendar(actor: Actor, **asked: Any) -> Listing:
     Sessions of colleagues that are out of a clinician's reach are shown as busy and no more.
     Administrators see every booking, patients their own.
     """
+    if asked.pop("include", None):
+        return between.read_day(actor, **asked)
     return calendar.read_calendar(actor, **asked)

@@ -13,6 +13,7 @@ from api.v1.patients import PatientRefSchema
 from api.v1.resource import Blueprint, PageQuery
 
 blp = Blueprint("care_team", "The clinicians who may open a patient's chart.")
+STATES = "`coming`: the chart opens on a later day; `current`: it is open; `past`: it has ended."
 TEAM = "/patients/<id:patient_id>/care-team"
 
 
@@ -47,7 +48,7 @@ class MembershipSchema(Show):
     patient = ma.fields.Nested(PatientRefSchema, required=True)
     clinician = ma.fields.Nested(ClinicianRefSchema, required=True)
     role = Choice(care_team.ROLES, required=True)
-    state = Choice(care_team.STATES, required=True)
+    state = Choice(care_team.STATES, required=True, metadata={"description": STATES})
     from_on = shown(Day)
     ended_at = shown(Instant, nullable=True)
     reason = shown(ma.fields.String, nullable=True)
@@ -56,7 +57,7 @@ class MembershipSchema(Show):
 class CareTeamQuery(PageQuery):
     """Which part of the care team."""
 
-    state = Choice(care_team.STATES)
+    state = Choice(care_team.STATES, metadata={"description": STATES})
 
 
 @blp.offer("GET", TEAM, "care_team:read", query=CareTeamQuery, answer=MembershipSchema, paged=True)
@@ -82,7 +83,8 @@ def assign_clinician(actor: Actor, patient_id: UUID, values: Values) -> Values:
     """Put a clinician on a patient's care team.
 
     Nobody assigns themself (403). With a later `from_on` the chart opens at midnight of that day
-    where the patient lives.
+    where the patient lives. Whoever is on the team, or will be, joins once: 409 names the
+    `membership_id` to end first.
     """
     return care_team.assign_clinician(actor, patient_id, values)
 

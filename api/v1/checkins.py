@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import marshmallow as ma
+from marshmallow import validate
 
 from api.access.policies import Actor
 from api.core.outcomes import checkins
@@ -11,9 +12,23 @@ from api.core.outcomes.instruments.catalogue import catalogue
 from api.paging import Listing, Values
 from api.v1.care_team import ClinicianRefSchema
 from api.v1.clinic import CrisisSchema
-from api.v1.entries import ReadingSchema
-from api.v1.forms import BAD_CHARACTERS, Ask, Choice, Day, Flag, Instant, Show, Whole, Words, shown
+from api.v1.entries import WINDOW_DAY, ReadingSchema
+from api.v1.forms import (
+    BAD_CHARACTERS,
+    Ask,
+    Choice,
+    Day,
+    Flag,
+    Id,
+    Instant,
+    Number,
+    Show,
+    Whole,
+    Words,
+    shown,
+)
 from api.v1.patients import PatientRefSchema
+from api.v1.practices import PracticeRefSchema
 from api.v1.resource import Blueprint, PageQuery
 
 blp = Blueprint("check-ins", "Instruments answered, and what the answers add up to.")
@@ -29,6 +44,8 @@ ANSWERED_BY = (
     "Who gave the answers: patients answer as `patient`; for clinicians it is `clinician_asked`,"
     " or `staff_copied` from a form on paper."
 )
+PRACTICE = "The one practice that SRBAI asks of; one that is shared. Null for all others."
+RECORDED_BY = "Who of the clinic recorded it; null where the patient did it themself."
 CRISIS = "Whom to turn to, there when an answer calls for it; to be shown first."
 
 
@@ -55,6 +72,7 @@ class NewCheckInSchema(Ask):
     instrument = Words(60, required=True, metadata={"description": "The key, such as phq-9."})
     answers = Answers(required=True)
     complete = Flag(load_default=False)
+    practice_id = Id(metadata={"description": PRACTICE})
     answered_by = Choice(checkins.ANSWERED_BY, metadata={"description": ANSWERED_BY})
     answered_at = Instant(metadata={"description": ANSWERED_AT})
 
@@ -75,7 +93,7 @@ class CompleteCheckInSchema(Ask):
 class CorrectionSchema(Ask):
     """The answers that were wrong, and why; those not named stay."""
 
-    answers = Answers(required=True)
+    answers = Answers(required=True, validate=validate.Length(1, error="Nothing is corrected."))
     reason = Words(2000, required=True)
 
 
@@ -85,19 +103,27 @@ class ScoresFields(Show):
     status = Choice(["complete", "incomplete"], required=True)
     answered = shown(ma.fields.Integer)
     missing = shown(ma.fields.Integer)
-    min_possible = shown(ma.fields.Integer)
-    max_possible = shown(ma.fields.Integer)
-    total = shown(ma.fields.Integer, nullable=True)
+    min_possible = shown(Number, nullable=True)
+    max_possible = shown(Number, nullable=True)
+    total = shown(Number, nullable=True)
     band = shown(ma.fields.String, nullable=True)
-    prorated_total = shown(ma.fields.Integer, nullable=True)
+    prorated_total = shown(Number, nullable=True)
     prorated_band = shown(ma.fields.String, nullable=True)
+    raw = ma.fields.Integer(allow_none=True)
     subscales = ma.fields.Dict(keys=ma.fields.String(), values=Whole(allow_none=True))
+    subscale_bands = ma.fields.Dict(
+        keys=ma.fields.String(), values=ma.fields.String(allow_none=True)
+    )
+    prorated_subscales = ma.fields.Dict(keys=ma.fields.String(), values=Whole(allow_none=True))
+    tier = ma.fields.String(metadata={"description": "The risk that the answers given tell."})
+    tier_upper = ma.fields.String(metadata={"description": "The worst that is still possible."})
     flags = ma.fields.List(ma.fields.String(), required=True)
 
 
 def _scores() -> type[Show]:
     """The schema of `scores`, with one field for each provisional syndrome of any instrument."""
-    codes = {derived.code for one in catalogue().values() for derived in one.derived}
+    derived = (each for one in catalogue().values() for each in one.derived)
+    codes = {each.code for each in derived if not each.is_flag}
     fields = {code: ma.fields.Boolean(allow_none=True) for code in sorted(codes)}
     said = "What the answers add up to; null where a missing answer forbids it."
     return type("ScoresSchema", (ScoresFields,), {**fields, "__doc__": said})
@@ -133,8 +159,11 @@ class CheckInFields(Show):
     answered_at = shown(Instant)
     answered_on = shown(Day, metadata={"description": "The patient's own calendar day."})
     answers = Answers(required=True)
-    total = shown(ma.fields.Integer, nullable=True)
+    total = shown(Number, nullable=True)
     band = shown(ma.fields.String, nullable=True)
+    practice_id = shown(ma.fields.UUID, nullable=True, metadata={"description": PRACTICE})
+    practice = ma.fields.Nested(PracticeRefSchema, required=True, allow_none=True)
+    window_day = shown(ma.fields.Integer, nullable=True, metadata=WINDOW_DAY)
 
 
 class PatientCheckInSchema(CheckInFields, CrisisFields):
@@ -149,7 +178,9 @@ class CheckInSchema(CheckInFields):
     patient = ma.fields.Nested(PatientRefSchema, required=True)
     instrument_version = shown(ma.fields.String)
     scoring_version = shown(ma.fields.String)
-    recorded_by = ma.fields.Nested(ClinicianRefSchema, required=True, allow_none=True)
+    recorded_by = ma.fields.Nested(
+        ClinicianRefSchema, required=True, allow_none=True, metadata={"description": RECORDED_BY}
+    )
     import_system = shown(ma.fields.String, nullable=True)
     scores = ma.fields.Nested(_scores(), required=True)
 
@@ -170,6 +201,7 @@ class CheckInQuery(PageQuery):
     answer=CheckInSchema,
     to_patient=PatientCheckInSchema,
     paged=True,
+    early=False,
 )
 def list_checkins(actor: Actor, patient_id: Any, **asked: Any) -> Listing:
     """List a patient's check-ins, the latest answered first."""
@@ -184,14 +216,17 @@ def list_checkins(actor: Actor, patient_id: Any, **asked: Any) -> Listing:
     answer=CheckInSchema,
     to_patient=AnsweredCheckInSchema,
     location="/api/v1/check-ins/{id}",
+    early=False,
+    heard=checkins.hear_refused_new,
     example={"instrument": "gad-7", "answers": {"gad7-1": 0, "gad7-2": None}},
 )
 def log_checkin(actor: Actor, patient_id: Any, values: Values) -> Values:
     """Log a check-in, as a draft or complete at once.
 
-    Scores, bands and flags are computed here. A check-in is always shared with the care team. An
-    instrument whose wording is missing is 409 `instrument_text_missing` for patients; clinicians
-    may record answers taken on a licensed form.
+    Scores, bands and flags are computed here. A positive safety answer raises an alert, also from
+    a draft and from a form that is refused; that problem then carries `crisis`. A check-in is
+    always shared with the care team. An instrument whose wording is missing is 409
+    `instrument_text_missing` for patients; clinicians may record answers taken on a licensed form.
     """
     return checkins.log_checkin(actor, patient_id, values)
 
@@ -220,6 +255,7 @@ def read_checkin(actor: Actor, check_in_id: Any) -> Values:
     body=ChangedCheckInSchema,
     answer=CheckInSchema,
     to_patient=AnsweredCheckInSchema,
+    heard=checkins.hear_refused_answers,
     example={"answers": {"gad7-2": 1, "gad7-3": None}},
 )
 def change_checkin(actor: Actor, check_in_id: Any, version: int | None, values: Values) -> Values:
@@ -239,6 +275,7 @@ def change_checkin(actor: Actor, check_in_id: Any, version: int | None, values: 
     body=CompleteCheckInSchema,
     answer=CheckInSchema,
     to_patient=AnsweredCheckInSchema,
+    heard=checkins.hear_refused_answers,
     example={},
 )
 def complete_checkin(actor: Actor, check_in_id: Any, values: Values) -> Values:
@@ -256,6 +293,7 @@ def complete_checkin(actor: Actor, check_in_id: Any, values: Values) -> Values:
     "check_in:correct",
     body=CorrectionSchema,
     answer=CheckInSchema,
+    heard=checkins.hear_refused_answers,
     example={"answers": {"gad7-2": 1}, "reason": "Misread on the paper form."},
 )
 def correct_checkin(actor: Actor, check_in_id: Any, values: Values) -> Values:

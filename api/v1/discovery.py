@@ -7,6 +7,7 @@ from flask import Blueprint, Flask, Response
 from api import clock, schema
 from api.access import keys
 from api.config import settings
+from api.core import on_call
 from api.errors import Unavailable
 from api.v1.forms import show_instant
 from api.v1.resource import json_response
@@ -27,7 +28,7 @@ def register(app: Flask) -> None:
     def ready() -> Response:
         if not schema.is_ready():
             raise Unavailable("Not ready to serve.")
-        return json_response({"status": "ok", "degraded": []})
+        return json_response({"status": "ok", "degraded": on_call.degraded()})
 
     @discovery.get("/.well-known/jwks.json")
     def jwks() -> Response:

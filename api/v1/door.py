@@ -6,23 +6,38 @@ import flask_smorest
 from flask import Flask
 
 from api.v1 import (
+    alerts,
+    attainment,
+    between,
     calendar,
     care_team,
+    changes,
     checkins,
     clinic,
     consents,
     goals,
     insights,
     instruments,
+    journal,
+    lineage,
+    links,
     me,
     moments,
     outcomes,
     patients,
+    plan_templates,
+    plans,
     practices,
     problem,
+    protocols,
+    replies,
     sessions,
     signin,
+    today,
     users,
+    webhooks,
+    windows,
+    worklist,
 )
 from api.v1.resource import Blueprint
 
@@ -38,12 +53,27 @@ RESOURCES: tuple[Blueprint, ...] = (
     sessions.blp,
     insights.blp,
     goals.blp,
+    attainment.blp,
     practices.blp,
     moments.blp,
+    replies.blp,
+    journal.blp,
+    lineage.blp,
+    protocols.blp,
+    windows.blp,
+    worklist.blp,
+    between.blp,
+    today.blp,
     calendar.blp,
     instruments.blp,
     checkins.blp,
     outcomes.blp,
+    plans.blp,
+    plan_templates.blp,
+    links.blp,
+    webhooks.blp,
+    changes.blp,
+    alerts.blp,
 )
 ABOUT = """\
 The REST API of Freshtrail for clinic front ends. Sign in with `POST /auth/token`, send the access
@@ -67,6 +97,8 @@ class Api(flask_smorest.Api):
     def _register_responses(self) -> None:
         components = self.spec.components
         components.schema("Problem", PROBLEM)
+        components.schema(instruments.DEFINITION, instruments.definition_schema())
+        components.schema("Event", schema=webhooks.EventSchema)
         components.security_scheme(
             "bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
         )
@@ -103,8 +135,36 @@ PROBLEM: dict[str, Any] = {
                 "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
             },
         },
-        "reason": {"type": "string", "enum": ["instrument_text_missing"]},
+        "reason": {
+            "type": "string",
+            "enum": [
+                "instrument_text_missing",
+                "instrument_has_text",
+                "instrument_is_shipped",
+                "version_is_not_newer",
+            ],
+        },
+        "version": {"type": "string", "description": "The newest version that there is."},
+        "crisis": {"$ref": "#/components/schemas/Crisis"},
+        "reasons": {
+            "type": "array",
+            "description": "Why a session may not start, and whose privilege overrides it.",
+            "items": {
+                "type": "object",
+                "required": ["code", "detail", "overridable_by"],
+                "properties": {
+                    "code": {"type": "string"},
+                    "detail": {"type": "string"},
+                    "overridable_by": {"type": ["string", "null"]},
+                },
+            },
+        },
         "state": {"type": "string"},
+        "membership_id": {
+            "type": "string",
+            "format": "uuid",
+            "description": "The membership of the care team that stands in the way.",
+        },
         "allowed": {"type": "array", "items": {"type": "string"}},
         "missing": {"type": "array", "items": {"type": "string"}},
         "memberships": {
@@ -173,6 +233,7 @@ def open_door(app: Flask) -> Api:
             },
             "servers": [{"url": "/"}],
             "security": [{"bearer": []}],
+            "webhooks": webhooks.documented(),
         },
     )
     api = Api(app)

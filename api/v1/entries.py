@@ -11,6 +11,10 @@ SHARED_WITH = (
     " and counted in de-identified figures while the consent stands. Only the patient sets it;"
     " an entry under a `me` parent is `me`."
 )
+WINDOW_DAY = {
+    "description": "The patient's own calendar days since the last dose, whose day is 0; null"
+    " outside a plasticity window."
+}
 READ_BY = ("care_team", "nobody")
 
 

@@ -11,10 +11,15 @@ from marshmallow import validate
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 INSTANT = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
+    r"(\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2})(?:(\.\d{1,6})\d{0,30})?([Zz]|[+-]\d{2}:\d{2})",
+    re.ASCII,
 )
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
-BAD_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+BAD_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+BAD_IN_LINE = re.compile(r"[\t\n\r\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""What breaks a line, or makes it read otherwise than it is written."""
+LINE = 500
+"""Text of at most so many characters is one line: a name, a title, an address."""
 EARLIEST, LATEST = date(1850, 1, 1), date(2200, 1, 1)
 Field = ma.fields.Field[Any]
 
@@ -40,9 +45,13 @@ class Show(ma.Schema):
 
 
 class Words(ma.fields.String):
-    """Text without NUL, lone surrogates or control characters, at most `most` characters long."""
+    """Text without NUL, lone surrogates or control characters, at most `most` characters long.
+
+    It is not blank. Up to `LINE` characters it is one line; longer text may have newlines.
+    """
 
     def __init__(self, most: int = 200, least: int = 1, **kwargs: Any) -> None:
+        self.is_line = most <= LINE
         rules = [validate.Length(min=least, max=most), *_listed(kwargs.pop("validate", []))]
         super().__init__(validate=rules, **kwargs)
 
@@ -51,6 +60,10 @@ class Words(ma.fields.String):
             raise self.make_error("invalid")
         if BAD_CHARACTERS.search(value):
             raise ma.ValidationError("Contains a character that can't be stored.")
+        if self.is_line and BAD_IN_LINE.search(value):
+            raise ma.ValidationError("Contains a character that has no place in one line.")
+        if value and not any(c.isprintable() and not c.isspace() for c in value):
+            raise ma.ValidationError("Is blank.")
         return value
 
 
@@ -93,6 +106,13 @@ class Amount(ma.fields.Float):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ma.ValidationError("Not a number.")
         return float(value)
+
+
+class Number(ma.fields.Float):
+    """A number as it is: a whole one is shown without a point."""
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> Any:
+        return value
 
 
 class Flag(ma.fields.Boolean):
@@ -162,9 +182,11 @@ class Instant(ma.fields.AwareDateTime):
 def parse_instant(value: Any) -> datetime:
     """The instant, in UTC; raises marshmallow's error for anything but RFC 3339 with an offset."""
     try:
-        if not INSTANT.fullmatch(value):
+        given = INSTANT.fullmatch(value)
+        if given is None:
             raise ValueError
-        moment = datetime.fromisoformat(value.upper().replace("Z", "+00:00")).astimezone(UTC)
+        exact = "".join(part or "" for part in given.groups())  # to the microsecond, no finer
+        moment = datetime.fromisoformat(exact.upper().replace("Z", "+00:00")).astimezone(UTC)
     except (ValueError, TypeError, OverflowError):
         raise ma.ValidationError("Not an instant (RFC 3339 with an offset).") from None
     if not EARLIEST <= moment.date() <= LATEST:

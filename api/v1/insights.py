@@ -85,7 +85,7 @@ def read_insight(actor: Actor, insight_id: Any) -> Values:
 def change_insight(actor: Actor, insight_id: Any, version: int | None, values: Values) -> Values:
     """Change an insight or with whom it is shared.
 
-    Clinicians change what clinicians wrote; the sharing is the patient's alone.
+    The text is changed by who wrote it, patient or clinicians; the sharing is the patient's alone.
     """
     return insights.change_insight(actor, insight_id, version, values)
 

@@ -1,155 +1,162 @@
-"""Instruments over v1: what is asked, how it is scored, and whose work it is."""
+"""Instruments over v1: read, defined by a clinic, and given the wording that it has licensed."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import marshmallow as ma
 
 from api.access.policies import Actor
-from api.core.outcomes.instruments import showing
+from api.core.outcomes.instruments import checks, licensing, showing
 from api.paging import Listing, Values
-from api.v1.forms import Choice, Many, Show, shown
+from api.v1.forms import BAD_CHARACTERS, Ask, Day, Many, Whole, Words
+from api.v1.instrument_shapes import (
+    MANY,
+    InstrumentBriefSchema,
+    InstrumentSchema,
+    PatientInstrumentSchema,
+)
 from api.v1.resource import Blueprint
 
 blp = Blueprint("instruments", "Questionnaires: items, options, scoring, rights and codes.")
-MANY = 200
+ONE = "/instruments/<string:key>"
+DEFINITION = "InstrumentDefinition"
+"""The name under which the document has the JSON Schema of a definition."""
+EXAMPLE = {
+    "definition": {
+        "key": "own-ease",
+        "version": "1.0.0",
+        "title": "Ease of the day",
+        "short_title": "Ease",
+        "recall_period": "P1D",
+        "higher_is": "better",
+        "answer_lists": {
+            "ease": {
+                "options": [
+                    {"value": 0, "label": "Hard"},
+                    {"value": 1, "label": "Mixed"},
+                    {"value": 2, "label": "Easy"},
+                ]
+            }
+        },
+        "items": [
+            {"link_id": "ease-1", "number": 1, "text": "The morning was", "answer_list": "ease"},
+            {"link_id": "ease-2", "number": 2, "text": "The evening was", "answer_list": "ease"},
+        ],
+        "scoring": {"method": "sum", "range": [0, 4], "missing": {"prorate_max_missing": 0}},
+        "bands": [{"code": "hard", "min": 0, "max": 1}, {"code": "easy", "min": 2, "max": 4}],
+    },
+    "licence_statement": "Written by the clinic.",
+    "holder": "Example Clinic",
+}
 
 
-class CodeSchema(Show):
-    """A code of LOINC (http://loinc.org)."""
+class InstrumentQuery(Ask):
+    """Which version; default the newest."""
 
-    system = shown(ma.fields.String)
-    code = shown(ma.fields.String)
-    display = ma.fields.String()
+    version = Words(20, metadata={"description": "Such as 1.0.0, or a check-in's own."})
 
 
-class InstrumentCodesSchema(Show):
-    """The LOINC codes of the whole and of its total, where there are any."""
+class Definition(ma.fields.Dict):
+    """A definition; the core holds it against its JSON Schema, here only its characters are."""
 
-    panel = ma.fields.Nested(CodeSchema, allow_none=True)
-    total = ma.fields.Nested(CodeSchema, allow_none=True)
-    notice = ma.fields.String(allow_none=True)
+    def __init__(self, **kwargs: Any) -> None:
+        whole = {"allOf": [{"$ref": f"#/components/schemas/{DEFINITION}"}]}
+        super().__init__(keys=ma.fields.String(), metadata=whole, **kwargs)
 
-
-class LicenceSchema(Show):
-    """Whose work the instrument is, and what may be done with it."""
-
-    status = shown(ma.fields.String)
-    notice = ma.fields.String(allow_none=True)
-
-
-class OptionSchema(Show):
-    """An answer that may be given; `value` is what a check-in carries."""
-
-    value = shown(ma.fields.Integer)
-    label = shown(ma.fields.String, nullable=True)
-    loinc = shown(ma.fields.String, nullable=True)
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, dict):
+            raise self.make_error("invalid")
+        if any(BAD_CHARACTERS.search(text) for text in _texts(value)):
+            raise ma.ValidationError("Contains a character that can't be stored.")
+        return value
 
 
-class ItemSchema(Show):
-    """A question, its options in the order in which they are shown."""
-
-    link_id = shown(ma.fields.String)
-    number = shown(ma.fields.Integer)
-    text = shown(ma.fields.String, nullable=True)
-    scored = shown(ma.fields.Boolean)
-    reverse = shown(ma.fields.Boolean)
-    loinc = ma.fields.Nested(CodeSchema, required=True, allow_none=True)
-    options = Many(ma.fields.Nested(OptionSchema), required=True)
+def _texts(value: Any) -> Iterator[str]:
+    """Every string in a value, names among them."""
+    if isinstance(value, str):
+        yield value
+    inside = [*value, *value.values()] if isinstance(value, dict) else value
+    for inner in inside if isinstance(inside, list) else ():
+        yield from _texts(inner)
 
 
-class ScoringSchema(Show):
-    """How a total is made, its range, and how many items a prorated total may do without."""
+class LicenceFields(Ask):
+    """On what licence the clinic uses what it uploads."""
 
-    method = shown(ma.fields.String)
-    min_total = shown(ma.fields.Integer)
-    max_total = shown(ma.fields.Integer)
-    prorate_max_missing = shown(ma.fields.Integer)
-    missing_rule = shown(ma.fields.String, nullable=True)
-
-
-class SubscaleSchema(Show):
-    """Items that are also summed on their own."""
-
-    code = shown(ma.fields.String)
-    link_ids = ma.fields.List(ma.fields.String(), required=True)
+    licence_statement = Words(2000, required=True)
+    holder = Words(200, required=True, metadata={"description": "Who holds the rights."})
+    expires_on = Day(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The licence's last day; null when it has none."},
+    )
 
 
-class BandSchema(Show):
-    """A word and the closed range of totals that it names."""
+class NewInstrumentSchema(LicenceFields):
+    """A definition of the clinic's own, or a new version of one."""
 
-    code = shown(ma.fields.String)
-    min = shown(ma.fields.Integer)
-    max = shown(ma.fields.Integer)
-
-
-class CutoffSchema(Show):
-    """A flag that a total raises."""
-
-    flag = shown(ma.fields.String)
-    op = Choice([">=", "<="], required=True)
-    value = shown(ma.fields.Integer)
-    meaning = ma.fields.String(allow_none=True)
+    definition = Definition(required=True)
+    expires_on = Day(load_default=None, allow_none=True)
 
 
-class DerivedSchema(Show):
-    """A provisional syndrome, in words."""
+class LabelSchema(Ask):
+    """The words of one option."""
 
-    code = shown(ma.fields.String)
-    rule = ma.fields.String(allow_none=True)
-
-
-class SafetyRuleSchema(Show):
-    """A flag that one answer raises, or that it is missing; and how urgent it is."""
-
-    flag = shown(ma.fields.String)
-    link_id = shown(ma.fields.String)
-    op = Choice([">=", "<=", "missing"], required=True)
-    value = shown(ma.fields.Integer, nullable=True)
-    priority = Choice(["immediate", "same_day", "next_working_day"], required=True)
+    value = Whole(required=True)
+    label = Words(2000, required=True)
 
 
-class InstrumentBriefSchema(Show):
-    """An instrument in a list; `text_missing` is one that can't be put to a patient."""
+class WordingSchema(Ask):
+    """The words of one question, and of its options where the definition has none."""
 
-    key = shown(ma.fields.String)
-    version = shown(ma.fields.String)
-    scoring_version = shown(ma.fields.String)
-    title = shown(ma.fields.String)
-    short_title = shown(ma.fields.String)
-    construct = shown(ma.fields.String)
-    recall_period = shown(ma.fields.String, metadata={"description": "ISO 8601, such as P2W."})
-    higher_is = Choice(["worse", "better"], required=True)
-    items_count = shown(ma.fields.Integer)
-    text_missing = shown(ma.fields.Boolean)
+    link_id = Words(60, required=True)
+    text = Words(4000, required=True)
+    options = Many(ma.fields.Nested(LabelSchema), most=50)
 
 
-class PatientInstrumentSchema(InstrumentBriefSchema):
-    """An instrument as a patient sees it."""
+class Wordings(Many):
+    """A list of wordings; `{link_id: text}` stands for one without options."""
 
-    respondent = shown(ma.fields.String)
-    instructions = shown(ma.fields.String, nullable=True)
-    licence = ma.fields.Nested(LicenceSchema, required=True)
-    loinc = ma.fields.Nested(InstrumentCodesSchema, required=True)
-    items = Many(ma.fields.Nested(ItemSchema), required=True, most=MANY)
-    scoring = ma.fields.Nested(ScoringSchema, required=True)
-    subscales = Many(ma.fields.Nested(SubscaleSchema), required=True)
-    bands = Many(ma.fields.Nested(BandSchema), required=True)
-    sources = ma.fields.List(ma.fields.String(), required=True)
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[Any]:
+        if isinstance(value, Mapping):
+            value = [{"link_id": link_id, "text": text} for link_id, text in value.items()]
+        return super()._deserialize(value, attr, data, **kwargs)
 
 
-class InstrumentSchema(PatientInstrumentSchema):
-    """An instrument, with the rules that raise flags."""
+class InstrumentTextSchema(LicenceFields):
+    """The wording of a licensed form, every question of it."""
 
-    cutoffs = Many(ma.fields.Nested(CutoffSchema), required=True)
-    derived = Many(ma.fields.Nested(DerivedSchema), required=True)
-    safety_rules = Many(ma.fields.Nested(SafetyRuleSchema), required=True)
+    items = Wordings(
+        ma.fields.Nested(WordingSchema),
+        most=MANY,
+        least=1,
+        required=True,
+        metadata={"description": "Also taken as an object `{link_id: text}`."},
+    )
+    instructions = Words(4000)
+
+
+def definition_schema() -> dict[str, Any]:
+    """The JSON Schema of a definition as the document has it, its references within that."""
+    moved: dict[str, Any] = _moved(checks.schema())
+    moved.pop("$schema")
+    return moved
+
+
+def _moved(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {name: _moved(inner) for name, inner in part.items()}
+    if isinstance(part, list):
+        return [_moved(inner) for inner in part]
+    here = isinstance(part, str) and part.startswith("#/$defs/")
+    return part.replace("#", f"#/components/schemas/{DEFINITION}") if here else part
 
 
 @blp.offer(
     "GET", "/instruments", "instrument:read", answer=InstrumentBriefSchema, paged=True, derived=True
 )
 def list_instruments(actor: Actor, **asked: Any) -> Listing:
-    """List the instruments, by key.
+    """List the instruments, by key: those that are shipped and the clinic's own.
 
     They carry no time of change: `updated_since` answers all of them.
     """
@@ -157,17 +164,64 @@ def list_instruments(actor: Actor, **asked: Any) -> Listing:
 
 
 @blp.offer(
+    "POST",
+    "/instruments",
+    "instrument:define",
+    body=NewInstrumentSchema,
+    answer=InstrumentSchema,
+    location="/api/v1/instruments/{id}",
+    example=EXAMPLE,
+)
+def define_instrument(actor: Actor, values: Values) -> Values:
+    """Define an instrument of the clinic's own, or a new version of one.
+
+    For administrators, and clinicians with the privilege `direct`. A new version has the same key
+    and a higher `version`; nothing of a version is ever changed, and answers are for ever scored
+    by the one they were given to. Texts may be null and come later, by `PUT .../text`. 422 names
+    every fault of the definition; 409 a key that is shipped, or a version that is not newer.
+    """
+    return licensing.define_instrument(actor, values)
+
+
+@blp.offer(
     "GET",
-    "/instruments/<string:key>",
+    ONE,
     "instrument:read",
+    query=InstrumentQuery,
     answer=InstrumentSchema,
     to_patient=PatientInstrumentSchema,
+    derived=True,
     errors=(409,),
 )
-def read_instrument(actor: Actor, key: str) -> Values:
-    """Read an instrument, with items, options, scoring, rights and codes.
+def read_instrument(actor: Actor, key: str, version: str | None = None) -> Values:
+    """Read an instrument, with items, options, scoring, rights, codes and versions.
 
     Patients are not shown the rules that raise flags, and are answered 409
-    `instrument_text_missing` while a wording is missing.
+    `instrument_text_missing` while a wording is missing or its licence has ended. A question with
+    `asked_when` is put only when that holds.
     """
-    return showing.read_instrument(actor, key)
+    return showing.read_instrument(actor, key, version)
+
+
+@blp.offer(
+    "PUT",
+    f"{ONE}/text",
+    "instrument:define",
+    body=InstrumentTextSchema,
+    answer=InstrumentSchema,
+    edition=True,
+    example={
+        "items": [{"link_id": "example-1", "text": "As the licensed form has it."}],
+        "licence_statement": "Used by permission of 2 March 2026.",
+        "holder": "Example Press",
+        "expires_on": "2028-03-01",
+    },
+)
+def license_text(actor: Actor, key: str, version: str | None, values: Values) -> Values:
+    """Upload the wording of an instrument that is shipped, or defined, without it.
+
+    For administrators, and clinicians with the privilege `direct`. Every question needs its text,
+    and every option a label that the definition has none for. The newest wording counts, until
+    the last day of its licence; what is shipped with its wording is 409 `instrument_has_text`.
+    """
+    return licensing.license_text(actor, key, version, values)

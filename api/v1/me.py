@@ -53,6 +53,13 @@ class QuietHoursSchema(Ask):
     ends = Words(5, 5, required=True, data_key="to", attribute="to", validate=CLOCK)
 
 
+class ChangedQuietHoursSchema(Ask):
+    """A merge patch of quiet hours; what comes of it has both ends."""
+
+    starts = Words(5, 5, allow_none=True, data_key="from", attribute="from", validate=CLOCK)
+    ends = Words(5, 5, allow_none=True, data_key="to", attribute="to", validate=CLOCK)
+
+
 class ChangedPreferencesSchema(Ask):
     """A merge patch of preferences: absent = unchanged, null = cleared."""
 
@@ -62,7 +69,7 @@ class ChangedPreferencesSchema(Ask):
         metadata={"description": "Patients alone. Null: the default of each kind of entry."},
     )
     reminder_channel = Choice(accounts.CHANNELS)
-    quiet_hours = ma.fields.Nested(QuietHoursSchema, allow_none=True)
+    quiet_hours = ma.fields.Nested(ChangedQuietHoursSchema, allow_none=True)
     quote_my_moments = Flag()
 
 

@@ -8,14 +8,16 @@ from api.access.policies import Actor
 from api.core.integration import moments
 from api.core.integration.tables import NOTICED_BY
 from api.paging import Listing, Values
-from api.v1.entries import EntrySchema, sharing
-from api.v1.forms import Ask, Choice, Day, Flag, Id, Instant, Words, shown
+from api.v1.entries import WINDOW_DAY, EntrySchema, sharing
+from api.v1.forms import Ask, Choice, Day, Flag, Id, Instant, Many, Words, shown
 from api.v1.practices import PracticeRefSchema
+from api.v1.replies import MOST as REPLIES, ReplySchema
 from api.v1.resource import Blueprint, PageQuery
 
 blp = Blueprint("moments", "Unprompted changes that somebody noticed.")
 ONE = "/moments/<id:moment_id>"
 OF_PATIENT = "/patients/<id:patient_id>/moments"
+WORDS_OF = "Whose words the text is; default: whoever wrote it down."
 HINDSIGHT = "Whether it was noticed only in hindsight; null when nobody said."
 
 
@@ -28,6 +30,7 @@ class MomentFields(Ask):
     hindsight = Flag(allow_none=True, metadata={"description": HINDSIGHT})
     practice_id = Id(allow_none=True)
     session_id = Id(allow_none=True)
+    in_words_of = Choice(NOTICED_BY, allow_none=True, metadata={"description": WORDS_OF})
     shared_with = sharing()
 
 
@@ -54,6 +57,9 @@ class MomentSchema(EntrySchema):
     practice = ma.fields.Nested(PracticeRefSchema, required=True, allow_none=True)
     practice_id = shown(ma.fields.UUID, nullable=True)
     session_id = shown(ma.fields.UUID, nullable=True)
+    in_words_of = Choice(NOTICED_BY, required=True, metadata={"description": WORDS_OF})
+    window_day = shown(ma.fields.Integer, nullable=True, metadata=WINDOW_DAY)
+    replies = Many(ma.fields.Nested(ReplySchema), required=True, most=REPLIES)
 
 
 class MomentQuery(PageQuery):
@@ -86,7 +92,7 @@ def notice_moment(actor: Actor, patient_id: Any, values: Values) -> Values:
     return moments.notice_moment(actor, patient_id, values)
 
 
-@blp.offer("GET", ONE, "moment:read", answer=MomentSchema)
+@blp.offer("GET", ONE, "moment:read", answer=MomentSchema, derived=True)
 def read_moment(actor: Actor, moment_id: Any) -> Values:
     """Read a moment."""
     return moments.read_moment(actor, moment_id)
@@ -103,7 +109,7 @@ def read_moment(actor: Actor, moment_id: Any) -> Values:
 def change_moment(actor: Actor, moment_id: Any, version: int | None, values: Values) -> Values:
     """Change a moment or with whom it is shared.
 
-    Clinicians change what clinicians wrote; the sharing is the patient's alone.
+    The text is changed by who wrote it, patient or clinicians; the sharing is the patient's alone.
     """
     return moments.change_moment(actor, moment_id, version, values)
 

@@ -60,8 +60,8 @@ class TombstoneSchema(Show):
 _pages: dict[str, type[Show]] = {}
 
 
-def page_of(schema: type[Show]) -> type[Show]:
-    """The schema of one page of `schema`."""
+def page_of(schema: type[Show], beside: type[Show] = Show) -> type[Show]:
+    """The schema of one page of `schema`, with what is told `beside` its items."""
     name = schema.__name__.removesuffix("Schema") + "PageSchema"
     if name not in _pages:
         fields = {
@@ -70,8 +70,12 @@ def page_of(schema: type[Show]) -> type[Show]:
             "tombstones": Many(ma.fields.Nested(TombstoneSchema), most=MAX_LIMIT),
             "synced_to": Instant(metadata={"description": "Pass as `updated_since` next time."}),
         }
-        _pages[name] = type(name, (Show,), {**fields, "__doc__": "One page of a list."})
+        _pages[name] = type(name, (beside,), {**fields, "__doc__": "One page of a list."})
     return _pages[name]
+
+
+Heard = Callable[..., dict[str, Any] | None]
+"""Told of a refused request: `(actor, **path, said=body)`; answers crisis resources, or None."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ class Offer:
     body: type[Ask] | None = None
     answer: type[Show] | None = None
     to_patient: type[Show] | None = None
+    beside: type[Show] = Show
+    heard: Heard | None = None
     status: int = 200
     paged: bool = False
     versioned: bool = False
@@ -92,6 +98,8 @@ class Offer:
     replays: bool = False
     early: bool = True
     location: str | None = None
+    media: str | None = None
+    edition: bool = False
 
 
 def describe(
@@ -153,6 +161,8 @@ def _success(plan: Offer) -> dict[str, Any]:
     described: dict[str, Any] = {"description": "As asked.", "content_type": None}
     if plan.answer is not None and plan.status != 204:
         described["schema"] = _answers(plan, plan.answer)
+    if plan.media is not None:
+        described |= {"content_type": plan.media, "schema": {"type": "string"}}
     headers = {}
     if plan.location:
         headers["Location"] = LOCATION_HEADER
@@ -169,9 +179,9 @@ def _answers(plan: Offer, answer: type[Show]) -> Any:
     An empty page is one of both, so that pages are `anyOf`; one record is `oneOf`.
     """
     if plan.to_patient is None or plan.action is None:
-        return page_of(answer) if plan.paged else answer
+        return page_of(answer, plan.beside) if plan.paged else answer
     staff = [role for role in policies.roles(plan.action) if role != policies.Role.PATIENT]
-    both = [page_of(s) if plan.paged else s for s in (answer, plan.to_patient)]
+    both = [page_of(s, plan.beside) if plan.paged else s for s in (answer, plan.to_patient)]
     first: dict[str, Any] = {"allOf": [both[0]], "x-roles": staff}
     second: dict[str, Any] = {"allOf": [both[1]], "x-roles": [policies.Role.PATIENT.value]}
     if not plan.paged:

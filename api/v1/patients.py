@@ -1,20 +1,43 @@
 """Patients over v1: the chart's front page, found by name or by another system's number."""
 
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 import marshmallow as ma
 from marshmallow import validate
 
 from api.access.policies import Actor
-from api.core import patients
+from api.core import patients, roster
+from api.core.treatment.windows import WINDOWS
 from api.paging import Listing, Values
 from api.v1.forms import Ask, Choice, Day, Instant, Many, Show, Words, Zone, shown
 from api.v1.resource import Blueprint, PageQuery
 
 blp = Blueprint("patients", "People in the clinic's care.")
+COUNTRY = {"description": "ISO 3166-1 alpha-2."}
 SEXES = ("female", "male", "intersex", "unknown")
 LOCALE = validate.Regexp(r"^[a-z]{2,3}(-[A-Z]{2})?$", error="Not a locale such as en-US.")
 ICD = validate.Regexp(r"^[A-TV-Z][0-9][0-9AB](\.[0-9A-Z]{1,4})?$", error="Not an ICD-10-CM code.")
+
+
+@cache
+def countries() -> frozenset[str]:
+    """The codes of ISO 3166-1 alpha-2, as the time zone database lists them."""
+    table = files("tzdata").joinpath("zoneinfo/iso3166.tab").read_text("utf-8")
+    return frozenset(row[:2] for row in table.splitlines() if not row.startswith("#"))
+
+
+class Country(Words):
+    """A country by its code."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(2, 2, validate=_is_country, **kwargs)
+
+
+def _is_country(code: str) -> None:
+    if code not in countries():
+        raise ma.ValidationError("Not an ISO 3166-1 alpha-2 code.")
 
 
 class NameSchema(Ask):
@@ -34,11 +57,11 @@ class ContactSchema(Ask):
 class AddressSchema(Ask):
     """A postal address."""
 
-    lines = Many(Words(200), most=4)
+    lines = Many(Words(200), most=4, allow_none=True)
     city = Words(120, allow_none=True)
     region = Words(120, allow_none=True)
     postal_code = Words(20, allow_none=True)
-    country = Words(2, 2, allow_none=True, metadata={"description": "ISO 3166-1 alpha-2."})
+    country = Country(allow_none=True, metadata=COUNTRY)
 
 
 class EmergencyContactSchema(Ask):
@@ -47,6 +70,46 @@ class EmergencyContactSchema(Ask):
     name = Words(200, required=True)
     phone = Words(40, required=True)
     relation = Words(60, allow_none=True)
+
+
+class ChangedNameSchema(Ask):
+    """A merge patch of a legal name."""
+
+    given = Words(200)
+    family = Words(200)
+
+
+class ChangedEmergencyContactSchema(Ask):
+    """A merge patch of whom to call; what comes of it has a name and a phone."""
+
+    name = Words(200, allow_none=True)
+    phone = Words(40, allow_none=True)
+    relation = Words(60, allow_none=True)
+
+
+class PatientContactSchema(Show):
+    """How the patient is reached."""
+
+    email = shown(ma.fields.String, nullable=True)
+    phone = shown(ma.fields.String, nullable=True)
+
+
+class PatientAddressSchema(Show):
+    """A postal address."""
+
+    lines = Many(ma.fields.String(), required=True, allow_none=True)
+    city = shown(ma.fields.String, nullable=True)
+    region = shown(ma.fields.String, nullable=True)
+    postal_code = shown(ma.fields.String, nullable=True)
+    country = shown(ma.fields.String, nullable=True, metadata=COUNTRY)
+
+
+class PatientEmergencyContactSchema(Show):
+    """Whom to call."""
+
+    name = shown(ma.fields.String)
+    phone = shown(ma.fields.String)
+    relation = shown(ma.fields.String, nullable=True)
 
 
 class ExternalIdSchema(Ask):
@@ -90,7 +153,8 @@ class NewPatientSchema(PatientFields):
 class ChangedPatientSchema(PatientFields):
     """A merge patch of a patient: absent = unchanged, null = cleared."""
 
-    legal_name = ma.fields.Nested(NameSchema)
+    legal_name = ma.fields.Nested(ChangedNameSchema)
+    emergency_contact = ma.fields.Nested(ChangedEmergencyContactSchema, allow_none=True)
     birth_on = Day()
     status = Choice(patients.STATUSES[:4])
     locale = Words(35, validate=LOCALE)
@@ -113,9 +177,11 @@ class PatientSchema(Show):
     )
     sex_at_birth = Choice(SEXES, required=True, allow_none=True)
     gender_identity = shown(ma.fields.String, nullable=True)
-    contact = ma.fields.Nested(ContactSchema, required=True, allow_none=True)
-    address = ma.fields.Nested(AddressSchema, required=True, allow_none=True)
-    emergency_contact = ma.fields.Nested(EmergencyContactSchema, required=True, allow_none=True)
+    contact = ma.fields.Nested(PatientContactSchema, required=True, allow_none=True)
+    address = ma.fields.Nested(PatientAddressSchema, required=True, allow_none=True)
+    emergency_contact = ma.fields.Nested(
+        PatientEmergencyContactSchema, required=True, allow_none=True
+    )
     external_ids = Many(ma.fields.Nested(ExternalIdSchema), required=True)
     diagnoses = Many(ma.fields.Nested(DiagnosisSchema), required=True, allow_none=True)
     locale = shown(ma.fields.String)
@@ -148,11 +214,25 @@ class PatientQuery(PageQuery):
     )
 
 
+WINDOW = "The plasticity window now; `none`: never a dose."
+NEEDS = (
+    "`integration`: no integration session completed since the last dose; `consent`: no consent to"
+    " treatment stands."
+)
+
+
+class RosterQuery(PatientQuery):
+    """How patients are found, also by what they may be in need of."""
+
+    window = Choice(WINDOWS, metadata={"description": WINDOW})
+    needs = Choice(roster.NEEDS, metadata={"description": NEEDS})
+
+
 @blp.offer(
     "GET",
     "/patients",
     "patient:list",
-    query=PatientQuery,
+    query=RosterQuery,
     answer=PatientSchema,
     paged=True,
     early=False,
@@ -160,8 +240,11 @@ class PatientQuery(PageQuery):
 def list_patients(actor: Actor, **asked: Any) -> Listing:
     """List or find patients.
 
-    Clinicians see the patients of their care teams, a patient themself, administrators all.
+    Clinicians see the patients of their care teams, a patient themself, administrators all. With
+    `window` or `needs`, whom they hold of now.
     """
+    if "window" in asked or "needs" in asked:
+        return roster.list_patients_in_need(actor, **asked)
     return patients.list_patients(actor, **asked)
 
 
@@ -205,7 +288,5 @@ def change_patient(actor: Actor, patient_id: Any, version: int | None, values: V
 
 
 def _columns(values: Values) -> Values:
-    name = values.pop("legal_name", None)
-    if name is not None:
-        values |= {"legal_given": name["given"], "legal_family": name["family"]}
-    return values
+    name = values.pop("legal_name", {})
+    return values | {f"legal_{part}": said for part, said in name.items()}

@@ -9,9 +9,10 @@ from api.core.integration import practices, steps
 from api.core.integration.tables import KINDS, MAX_INTERVAL, SKIPPED_FOR, STATUSES
 from api.core.integration.trail import STAGES
 from api.paging import Listing, Values
-from api.v1.entries import EntrySchema, sharing
-from api.v1.forms import Ask, Choice, Day, Many, Show, Whole, Words, shown
+from api.v1.entries import WINDOW_DAY, EntrySchema, sharing
+from api.v1.forms import Ask, Choice, Day, Instant, Many, Show, Whole, Words, shown
 from api.v1.goals import GoalRefSchema
+from api.v1.replies import MOST as REPLIES, ReplySchema
 from api.v1.resource import Blueprint, PageQuery
 
 blp = Blueprint("practices", "New trails: repeatable new behaviours, their steps and strength.")
@@ -32,7 +33,9 @@ def _stage() -> Choice:
 class PracticeFields(Ask):
     """What may be written of a practice, and cleared."""
 
-    title = Words(500, allow_none=True, metadata={"description": "Default: `new_trail`."})
+    title = Words(
+        practices.MAX_TITLE, allow_none=True, metadata={"description": "Default: `new_trail`."}
+    )
     cue = Words(2000, allow_none=True)
     old_trail = Words(2000, allow_none=True)
     smallest_step = Words(2000, allow_none=True)
@@ -62,6 +65,13 @@ class TrailSumSchema(Show):
     furthest_stage = _stage()
 
 
+class AutomaticitySchema(Show):
+    """How much a practice walks by itself, 1 to 7 (SRBAI); beside the trail, never blended."""
+
+    mean = shown(ma.fields.Float)
+    answered_at = shown(Instant)
+
+
 class PracticeSchema(EntrySchema):
     """A practice, with what its steps add up to today for whoever reads it."""
 
@@ -76,6 +86,7 @@ class PracticeSchema(EntrySchema):
     status = Choice(STATUSES, required=True)
     status_from_on = shown(Day, nullable=True)
     trail = ma.fields.Nested(TrailSumSchema, required=True)
+    automaticity = ma.fields.Nested(AutomaticitySchema, required=True, allow_none=True)
 
 
 class PracticeRefSchema(Show):
@@ -144,6 +155,8 @@ class StepSchema(EntrySchema):
     weight = shown(ma.fields.Float, metadata={"description": "What the step adds: 1, 0.5 or 0."})
     skip_reason = Choice(SKIPPED_FOR, required=True, allow_none=True)
     note = shown(ma.fields.String, nullable=True)
+    window_day = shown(ma.fields.Integer, nullable=True, metadata=WINDOW_DAY)
+    replies = Many(ma.fields.Nested(ReplySchema), required=True, most=REPLIES)
     words = ma.fields.String(allow_none=True)
 
 
@@ -250,7 +263,7 @@ def log_step(actor: Actor, practice_id: Any, values: Values) -> Values:
     return steps.log_step(actor, practice_id, values)
 
 
-@blp.offer("GET", STEP, "step:read", answer=StepSchema)
+@blp.offer("GET", STEP, "step:read", answer=StepSchema, derived=True)
 def read_step(actor: Actor, step_id: Any) -> Values:
     """Read a step."""
     return steps.read_step(actor, step_id)

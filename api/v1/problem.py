@@ -26,6 +26,7 @@ STATUS = {
     "unexpected": (500, "Something went wrong here"),
     "unavailable": (503, "Not available just now"),
 }
+MAX_POINTER = 500
 FROM_HTTP = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 400: "unreadable"}
 
 
@@ -33,7 +34,10 @@ def from_refusal(refusal: Refusal) -> Response:
     """The problem of one refusal, with its headers and machine-readable extras."""
     body: dict[str, Any] = {k: v for k, v in refusal.extras.items() if v is not None}
     if isinstance(refusal, Invalid):
-        body["errors"] = [{"pointer": at, "detail": said} for at, said in refusal.errors]
+        body["errors"] = [
+            {"pointer": _safe(at[:MAX_POINTER]), "detail": _safe(said)}
+            for at, said in refusal.errors
+        ]
     response = problem(refusal.kind, refusal.detail, body)
     if isinstance(refusal, NotSignedIn):
         response.headers["WWW-Authenticate"] = _challenge(refusal)
@@ -41,6 +45,11 @@ def from_refusal(refusal: Refusal) -> Response:
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     return response
+
+
+def _safe(text: str) -> str:
+    """Text that can be written down whatever names were sent: what has no encoding is a `?`."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _challenge(refusal: NotSignedIn) -> str:
@@ -56,6 +65,13 @@ def from_http(error: HTTPException) -> Response:
     response = problem(kind, "")
     if error.code == 405 and getattr(error, "valid_methods", None):
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))  # type: ignore[attr-defined]
+    return response
+
+
+def with_crisis(response: Response, crisis: dict[str, Any]) -> Response:
+    """The same refusal, with whom to turn to before anything else."""
+    body = {"crisis": crisis} | response.get_json()
+    response.set_data(orjson.dumps(body, option=orjson.OPT_UTC_Z))
     return response
 
 

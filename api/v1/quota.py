@@ -2,10 +2,11 @@
 
 import time
 from functools import cache
+from threading import Lock
 
 from flask import Response, g
 from limits import RateLimitItemPerMinute
-from limits.storage import storage_from_string
+from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 
 from api.access.policies import Actor
@@ -14,9 +15,42 @@ from api.config import settings
 from api.errors import TooMany
 
 
+class Counts(MemoryStorage):
+    """Counts of this process; what has expired goes when many have come, without a thread.
+
+    The library's own starts a thread at almost every request to clear up.
+    """
+
+    STORAGE_SCHEME = ["here"]
+    MANY = 10_000
+
+    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        """Count in the window that is open, or open one of `expiry` seconds."""
+        now = time.time()
+        with _counting:
+            if self.expirations.get(key, 0) <= now:
+                self._clear(now)
+                self.storage[key], self.expirations[key] = 0, now + expiry
+            self.storage[key] += amount
+            return self.storage[key]
+
+    def _clear(self, now: float) -> None:
+        if len(self.expirations) >= self.MANY:
+            for key in [key for key, until in self.expirations.items() if until <= now]:
+                del self.storage[key], self.expirations[key]
+
+    def get(self, key: str) -> int:
+        """The count of the window that is open."""
+        return self.storage.get(key, 0) if self.expirations.get(key, 0) > time.time() else 0
+
+
+_counting = Lock()
+
+
 @cache
 def _limiter() -> FixedWindowRateLimiter:
-    return FixedWindowRateLimiter(storage_from_string(settings().rate_limit_url or "memory://"))
+    url = settings().rate_limit_url
+    return FixedWindowRateLimiter(storage_from_string(url) if url else Counts())
 
 
 @cache
@@ -28,10 +62,12 @@ def _limit(whole: int) -> RateLimitItemPerMinute:
 
 def spend(actor: Actor) -> None:
     """Count this request; raises `TooMany` when principal or clinic has no more this minute."""
-    g.quota = (_limit(settings().rate_principal), str(actor.user_id))
-    clinic = _limit(settings().rate_clinic)
-    if not _limiter().hit(*g.quota) or not _limiter().hit(clinic, "clinic", str(actor.clinic_id)):
-        raise TooMany("Slow down.", retry_after=_left(*g.quota)[1])
+    limit, clinic = _limit(settings().rate_principal), _limit(settings().rate_clinic)
+    key = limit.key_for(str(actor.user_id))
+    count = _limiter().storage.incr(key, limit.get_expiry())
+    g.quota = (limit.amount, count, key)
+    if count > limit.amount or not _limiter().hit(clinic, "clinic", str(actor.clinic_id)):
+        raise TooMany("Slow down.", retry_after=_seconds(key))
 
 
 FROM_ANYWHERE = 3
@@ -55,12 +91,13 @@ def spend_sign_in(email: str, address: str | None) -> None:
     )
     for limit, *key in buckets:
         if not _limiter().hit(limit, *key):
-            raise TooMany("Too many sign-ins. Wait a little.", retry_after=_left(limit, *key)[1])
+            wait = _seconds(limit.key_for(*key))
+            raise TooMany("Too many sign-ins. Wait a little.", retry_after=wait)
 
 
-def _left(limit: RateLimitItemPerMinute, *key: str) -> tuple[int, int]:
-    stats = _limiter().get_window_stats(limit, *key)
-    return stats.remaining, max(1, round(stats.reset_time - time.time()))
+def _seconds(key: str) -> int:
+    """Until what is counted under the key begins anew."""
+    return max(1, round(_limiter().storage.get_expiry(key) - time.time()))
 
 
 def tell(response: Response) -> None:
@@ -68,6 +105,7 @@ def tell(response: Response) -> None:
     quota = getattr(g, "quota", None)
     if quota is None:
         return
-    remaining, seconds = _left(*quota)
-    response.headers["RateLimit-Policy"] = f'"principal";q={quota[0].amount};w=60'
-    response.headers["RateLimit"] = f'"principal";r={remaining};t={seconds}'
+    amount, count, key = quota
+    left = f'"principal";r={max(0, amount - count)};t={_seconds(key)}'
+    response.headers.add("RateLimit-Policy", f'"principal";q={amount};w=60')
+    response.headers.add("RateLimit", left)

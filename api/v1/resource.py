@@ -1,6 +1,7 @@
 """What every v1 resource is made of: the locked blueprint with the rules of every request."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Container
 from functools import cache, wraps
 from typing import Any
 
@@ -94,7 +95,7 @@ def _pass_gate(plan: Offer, actor: Actor | None) -> None:
 def _given(plan: Offer, actor: Actor | None, path: dict[str, Any]) -> dict[str, Any]:
     given = dict(path)
     if plan.versioned:
-        given["version"] = expected_version()
+        given["version"] = expected_edition() if plan.edition else expected_version()
     if plan.paged or plan.query is not None:
         given |= _query(plan, actor)
     else:
@@ -136,13 +137,15 @@ def _load(schema: Ask, data: Any) -> Any:
         raise Invalid(point_out(messages)) from None
 
 
-def _no_query() -> None:
-    if request.args:
-        raise Invalid([(f"/{name}", "This parameter is not known here.") for name in request.args])
+def _no_query(known: Container[str] = ()) -> None:
+    unknown = [name for name in request.args if name not in known]
+    if unknown:
+        raise Invalid([(f"/{name}", "This parameter is not known here.") for name in unknown])
 
 
 def _query(plan: Offer, actor: Actor | None) -> dict[str, Any]:
     schema = _form(plan.query or PageQuery)
+    _no_query([field.data_key or name for name, field in schema.load_fields.items()])
     raw: dict[str, Any] = {}
     for name, values in request.args.lists():
         if len(values) > 1:
@@ -165,16 +168,23 @@ def _query(plan: Offer, actor: Actor | None) -> dict[str, Any]:
 
 def expected_version() -> int | None:
     """The version named by If-Match; None for `*`. Raises 428's and 412's kinds."""
+    number = expected_edition()
+    if number is None:
+        return None
+    if not re.fullmatch(r"0|[1-9]\d{0,8}", number, re.ASCII):
+        raise Stale("If-Match names no version of this record.")
+    return int(number)
+
+
+def expected_edition() -> str | None:
+    """The same for a record whose version is a word, such as 1.0.0."""
     header = request.headers.get("If-Match")
     if header is None:
         raise VersionNeeded('Send If-Match with the ETag of the record, "<version>".')
     tag = header.strip()
     if tag == "*":
         return None
-    number = tag[1:-1] if len(tag) > 2 and tag[0] == tag[-1] == '"' else ""
-    if not number.isascii() or not number.isdigit() or len(number) > 9:
-        raise Stale("If-Match names no version of this record.")
-    return int(number)
+    return tag[1:-1] if len(tag) > 2 and tag[0] == tag[-1] == '"' else ""
 
 
 def _answer(plan: Offer, actor: Actor | None, result: Any, given: dict[str, Any]) -> Response:
@@ -206,6 +216,8 @@ def _answer_list(plan: Offer, actor: Actor | None, listing: Listing) -> Response
     body: dict[str, Any] = {"items": items, "next_cursor": None}
     if listing.tombstones is not None:
         body["tombstones"] = listing.tombstones
+    if listing.beside is not None:
+        body |= listing.beside
     if listing.synced_to is not None:
         body["synced_to"] = show_instant(listing.synced_to)
     link = None
@@ -243,12 +255,25 @@ def _replayed(
     if key is None:
         return run()
     asked = replay.digest(request.method, request.path, request.get_data())
-    kept = replay.claim(actor, plan.action, key, asked)
-    if kept is not None:
-        headers = {**kept.headers, "Idempotent-Replayed": "true"}
-        return Response(kept.body, kept.status, headers)
+    if not plan.early:
+        kept = replay.once(actor, plan.action, key, asked, lambda: _kept(run()))
+        return _again(kept)
+    first = replay.claim(actor, plan.action, key, asked)
+    if first is not None:
+        return _again(first)
     response = run()
+    replay.keep(actor, key, _kept(response))
+    return response
+
+
+def _kept(response: Response) -> replay.Kept:
+    """What is remembered of an answer."""
     names = ("Content-Type", "ETag", "Location")
     headers = {name: response.headers[name] for name in names if name in response.headers}
-    replay.keep(actor, key, replay.Kept(response.status_code, headers, response.get_data(True)))
-    return response
+    return replay.Kept(response.status_code, headers, response.get_data(True))
+
+
+def _again(kept: replay.Kept) -> Response:
+    """The answer that is remembered, or was just given."""
+    headers = {**kept.headers, "Idempotent-Replayed": "true"} if kept.replayed else kept.headers
+    return Response(kept.body, kept.status, headers)

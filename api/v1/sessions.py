@@ -6,6 +6,7 @@ import marshmallow as ma
 
 from api.access.policies import Actor
 from api.core.treatment import moves, sessions
+from api.core.treatment.sessions import starting
 from api.core.treatment.sessions.table import KINDS, MAX_CLINICIANS, MODES, SOURCES
 from api.paging import Listing, Values
 from api.v1.care_team import ClinicianRefSchema
@@ -24,6 +25,7 @@ EXAMPLE = {
     "room": "Room 2",
 }
 ALLOWED = "The moves that are yours to make now: the last part of their address."
+NOT_HELD = "`not_held` is the patient's word for `no_show`, and theirs alone."
 PATIENT_STATES = (*moves.STATES[:5], "not_held")
 
 
@@ -70,6 +72,28 @@ class MoveSchema(Ask):
 
     at = Instant(metadata={"description": "Not ahead, not before the last move; default now."})
     reason = Choice(moves.NOTED_FOR)
+
+
+class OverrideSchema(Ask):
+    """A reason not to start, passed over, and why."""
+
+    code = Choice(starting.REASONS, required=True)
+    reason = Words(2000, required=True)
+
+
+class StartSchema(MoveSchema):
+    """When it began, and what is passed over; only a prescriber passes over anything."""
+
+    overrides = Many(ma.fields.Nested(OverrideSchema), most=len(starting.REASONS))
+
+
+class OverriddenSchema(Show):
+    """What was passed over when the session began, by whom and why."""
+
+    code = shown(ma.fields.String)
+    reason = shown(ma.fields.String)
+    overridden_by = ma.fields.Nested(ClinicianRefSchema, required=True)
+    overridden_at = shown(Instant)
 
 
 class CancelSchema(MoveSchema):
@@ -125,13 +149,14 @@ class SessionSchema(PatientSessionSchema):
     closed_at = shown(Instant, nullable=True)
     moved_at = shown(Instant, nullable=True)
     reason = shown(ma.fields.String, nullable=True)
+    overrides = Many(ma.fields.Nested(OverriddenSchema), required=True)
 
 
 class SessionQuery(PageQuery):
     """Which of a patient's sessions."""
 
     kind = Choice(KINDS)
-    state = Choice(moves.STATES)
+    state = Choice((*moves.STATES, "not_held"), metadata={"description": NOT_HELD})
 
 
 @blp.offer(
@@ -178,7 +203,7 @@ def read_session(actor: Actor, session_id: Any) -> Values:
 @blp.offer(
     "PATCH",
     ONE,
-    "session:update",
+    "session:rebook",
     body=ChangedSessionSchema,
     answer=SessionSchema,
     example={"room": "Room 3"},
@@ -186,7 +211,9 @@ def read_session(actor: Actor, session_id: Any) -> Values:
 def change_session(actor: Actor, session_id: Any, version: int | None, values: Values) -> Values:
     """Change a booking while it is scheduled or the patient has arrived.
 
-    Times and clinicians are the care team's to change; whoever is newly needed must be free.
+    Times and clinicians are the care team's and administrators' to change; whoever is newly needed
+    must be free. Administrators change times, clinicians, room and mode, and no more (403). Once
+    it has begun the care team may still send `also_covered`, alone.
     """
     return sessions.change_session(actor, session_id, version, values)
 
@@ -200,12 +227,14 @@ def arrive_session(actor: Actor, session_id: Any, values: Values) -> Values:
 
 
 @blp.offer(
-    "POST", f"{ONE}/start", "session:update", body=MoveSchema, answer=SessionSchema, example={}
+    "POST", f"{ONE}/start", "session:update", body=StartSchema, answer=SessionSchema, example={}
 )
 def start_session(actor: Actor, session_id: Any, values: Values) -> Values:
     """Start a session.
 
-    A dosing session asks for a sign-in of the last five minutes (`POST /auth/step-up`).
+    A dosing session asks for a sign-in of the last five minutes (`POST /auth/step-up`). It is 409
+    with `reasons` while an immediate or same-day alert of the patient is not resolved, unless a
+    clinician with the privilege `prescribe` sends `overrides` (403 from anybody else).
     """
     return sessions.start_session(actor, session_id, values)
 
@@ -230,7 +259,8 @@ def complete_session(actor: Actor, session_id: Any, values: Values) -> Values:
 def cancel_session(actor: Actor, session_id: Any, values: Values) -> Values:
     """Call a session off.
 
-    Its time is free again. A patient may call off what is still scheduled.
+    Its time is free again. A patient may call off what is still scheduled, and gives one of
+    the vocabulary `cancel_reasons`.
     """
     return sessions.cancel_session(actor, session_id, values)
 

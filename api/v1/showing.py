@@ -18,6 +18,7 @@ Way = Callable[[Any], Any]
 AS_IT_IS = {
     *(ma.fields.String, ma.fields.UUID, ma.fields.Integer, ma.fields.Boolean, ma.fields.Date),
     *(forms.Words, forms.Choice, forms.Whole, forms.Flag, forms.Id, forms.Day, forms.Instant),
+    forms.Number,
 }
 """Fields whose values the JSON writer writes as the contract has them."""
 
@@ -40,18 +41,29 @@ def _plan(schema: type[ma.Schema]) -> Way:
         (field.data_key or name, field.attribute or name, _way(field))
         for name, field in made.dump_fields.items()
     ]
+    names = [(key, name) for key, name, _ in fields]
+    ways = [(key, way) for key, _, way in fields if way is not None]
 
     def shown(record: Any) -> Any:
         if not isinstance(record, dict):
             return made.dump(record)
-        answer: Values = {}
-        for key, name, way in fields:
-            if name in record:
-                value = record[name]
-                answer[key] = value if way is None or value is None else way(value)
+        answer: Values = {key: record[name] for key, name in names if name in record}
+        for key, way in ways:
+            value = answer.get(key)
+            if value is not None:
+                answer[key] = way(value)
         return answer
 
     return shown
+
+
+def _through(fields: list[tuple[str, str, Way | None]], record: Values) -> Values:
+    answer: Values = {}
+    for key, name, way in fields:
+        if name in record:
+            value = record[name]
+            answer[key] = value if way is None or value is None else way(value)
+    return answer
 
 
 def _way(field: Any) -> Way | None:

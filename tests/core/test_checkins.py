@@ -14,6 +14,7 @@ from api.core.outcomes.checkins import add_check_in, check_in_corrections, check
 from api.core.outcomes.checkins.scored import merged
 from api.core.outcomes.instruments.catalogue import catalogue, instrument
 from api.core.outcomes.instruments.scoring import BadAnswer, score
+from api.core.patients import patients
 from api.errors import Conflict, Invalid, NotAllowed, NotFound, Stale
 from api.paging import Page
 from tests.builders import Scene
@@ -82,10 +83,12 @@ def test_a_clinician_is_answered_the_whole_score(scene: Scene) -> None:
     assert shown["recorded_by"]["id"] == scene["CT"].user_id
 
 
-def test_a_draft_has_scores_but_no_total_of_its_own(scene: Scene) -> None:
+def test_a_draft_has_a_possible_range_but_no_total_anywhere(scene: Scene) -> None:
     shown = log(scene)
     assert (shown["state"], shown["total"], shown["band"]) == ("draft", None, None)
-    assert shown["scores"]["total"] == 8
+    scores = shown["scores"]
+    assert (scores["total"], scores["band"]) == (None, None)
+    assert (scores["min_possible"], scores["max_possible"]) == (8, 8)
 
 
 def test_answers_in_parts_end_as_in_one_go(scene: Scene) -> None:
@@ -96,6 +99,25 @@ def test_answers_in_parts_end_as_in_one_go(scene: Scene) -> None:
     done = checkins.complete_checkin(scene["CT"].actor, first["id"], {})
     assert (changed["version"], done["version"]) == (2, 3)
     assert done["scores"] == log(scene, complete=True)["scores"]
+
+
+def test_a_patients_own_answers_in_their_draft_are_not_a_clinicians_to_change(
+    scene: Scene,
+) -> None:
+    first = log(scene, "PS", answers={"phq9-1": None, "phq9-9": 2})
+    for lowered in (0, None):
+        patch = {"answers": {"phq9-9": lowered, "phq9-2": 1}}
+        with pytest.raises(NotAllowed):
+            checkins.change_checkin(scene["CT"].actor, first["id"], 1, patch)
+    assert row_of(first)["answers"] == {"phq9-1": None, "phq9-9": 2}
+    filled = {"answers": {"phq9-1": 1, "phq9-2": 1, "phq9-9": 2}}
+    checkins.change_checkin(scene["CT"].actor, first["id"], 1, filled)
+    with pytest.raises(NotAllowed):
+        lower = {"answers": {"phq9-9": 0}}
+        checkins.change_checkin(scene["CT"].actor, first["id"], 2, lower)
+    assert "suicidality_item_positive" in row_of(first)["scores"]["flags"]
+    checkins.change_checkin(scene["PS"].actor, first["id"], 2, {"answers": {"phq9-9": 1}})
+    assert row_of(first)["answers"]["phq9-9"] == 1
 
 
 def test_null_is_kept_as_left_open_and_absent_stays_absent(scene: Scene) -> None:
@@ -297,3 +319,26 @@ def test_a_check_in_out_of_reach_looks_like_one_that_is_not_there(scene: Scene) 
             checkins.read_checkin(scene[who].actor, there)
         words.add(no.value.detail)
     assert len(words) == 1
+
+
+def test_recorded_by_names_staff_and_never_the_patient(scene: Scene) -> None:
+    theirs, actor = log(scene, "PS", complete=True), scene["CT"].actor
+    assert checkins.read_checkin(actor, theirs["id"])["recorded_by"] is None
+    log(scene, "CT", complete=True)
+    listed = checkins.list_checkins(actor, scene.patient["id"], Page()).items
+    by = [one["recorded_by"] and one["recorded_by"]["id"] for one in listed]
+    assert by == [scene["CT"].user_id, None]
+
+
+def test_answers_are_not_older_than_the_patient_nor_than_twenty_years(scene: Scene) -> None:
+    with db.transaction() as store:
+        mine = patients.c.id == scene.patient["id"]
+        store.execute(patients.update().where(mine).values(birth_on=date(2020, 1, 31)))
+    for at in (datetime(2020, 1, 30, 12, tzinfo=UTC), datetime(1990, 1, 1, tzinfo=UTC)):
+        with pytest.raises(Invalid) as refused:
+            log(scene, answered_at=at)
+        assert [at for at, _ in refused.value.errors] == ["/answered_at"]
+    drafted = log(scene, answered_at=datetime(2020, 2, 1, 12, tzinfo=UTC))
+    with pytest.raises(Invalid):
+        long_ago = {"answered_at": datetime(1999, 1, 1, tzinfo=UTC)}
+        checkins.complete_checkin(scene["CT"].actor, drafted["id"], long_ago)

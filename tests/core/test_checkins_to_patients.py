@@ -6,9 +6,8 @@ import pytest
 
 from api import db
 from api.access.users import clinics
+from api.core.clinic import crisis_for
 from api.core.outcomes import checkins
-from api.core.outcomes.instruments import catalogue as shelf
-from api.core.outcomes.instruments.catalogue import instrument
 from api.core.patients import patients
 from api.errors import Conflict
 from api.paging import Page
@@ -100,15 +99,31 @@ def test_who_is_discharged_is_told_that_nobody_reads(scene: Scene) -> None:
     assert log(scene)["reading"]["by"] == "nobody"
 
 
-def test_an_instrument_without_words_is_not_put_to_a_patient(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plain = dict(instrument("gad-7").definition)
-    plain["items"] = [{**item, "text": None} for item in plain["items"]]
-    known = {"gad-7": shelf.parse_instrument(plain)}
-    monkeypatch.setattr("api.core.outcomes.checkins.scored.catalogue", lambda: known)
+def test_an_instrument_without_words_is_not_put_to_a_patient(scene: Scene) -> None:
+    who5 = {f"who5-{n}": 3 for n in range(1, 6)}
     with pytest.raises(Conflict) as no:
-        log(scene, instrument="gad-7", answers=GAD7)
+        log(scene, instrument="who-5", answers=who5)
     assert no.value.extras["reason"] == "instrument_text_missing"
     assert no.value.extras["missing"] == ["instrument_text"]
-    assert log(scene, "CT", instrument="gad-7", answers=GAD7, complete=True)["total"] == 14
+    assert log(scene, "CT", instrument="who-5", answers=who5, complete=True)["total"] == 60
+
+
+@pytest.mark.parametrize(
+    ("there", "locale", "emergency"),
+    [
+        (["en-GB"], "en-US", "911"),
+        (["en-GB"], "es-US", "911"),
+        (["en-GB", "de-GB"], "cy-GB", "de-GB"),
+        (["en-GB", "fr-CA"], "en-CA", "fr-CA"),
+        (["en-GB"], "en-AU", "en-GB"),
+        (["en-GB"], "en", "en-GB"),
+        ([], "en-AU", "911"),
+    ],
+)
+def test_help_is_of_the_patients_own_region_where_there_is_any(
+    scene: Scene, there: list[str], locale: str, emergency: str
+) -> None:
+    resources = {each: {"emergency": each, "review_on": "2027-01-01"} for each in there}
+    mine = clinics.c.id == scene.clinic_id
+    db.store().execute(clinics.update().where(mine).values(crisis_resources=resources))
+    assert crisis_for(scene.clinic_id, locale)[1]["emergency"] == emergency

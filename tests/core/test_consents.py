@@ -102,3 +102,11 @@ def test_what_was_said_is_sealed(scene: Any) -> None:
         assert "kitchen" not in raw
         read = consents.read_consent(scene["PS"].actor, given["id"])
     assert read["shown_as"] == "Read aloud in the kitchen."
+
+
+def test_what_stands_already_says_what_may_be_done_with_it(scene: Any) -> None:
+    agree(scene)
+    with pytest.raises(Conflict) as refused:
+        agree(scene)
+    assert refused.value.extras["state"] == "in_force"
+    assert refused.value.extras["allowed"] == ["reaffirm", "withdraw"]

@@ -61,7 +61,7 @@ def test_both_states_are_words_of_fhir() -> None:
 def test_how_far_a_goal_has_come_is_a_clinicians_to_say(scene: Scene) -> None:
     made = goal(scene)
     for name, value in (
-        ("lifecycle_status", "completed"),
+        ("lifecycle_status", "entered_in_error"),
         ("achievement_status", "achieved"),
         ("clinician_comment", "Good."),
     ):
@@ -73,6 +73,26 @@ def test_how_far_a_goal_has_come_is_a_clinicians_to_say(scene: Scene) -> None:
     values = {"lifecycle_status": "on_hold", "achievement_status": "improving"}
     after = goals.change_goal(scene["CT"].actor, made["id"], 1, values)
     assert {name: after[name] for name in values} == values and after["version"] == 2
+
+
+@pytest.mark.parametrize("shared_with", ["me", "care_team"])
+def test_a_goal_that_the_patient_set_is_theirs_to_rest_and_to_end(
+    scene: Scene, shared_with: str
+) -> None:
+    made, version = goal(scene, shared_with=shared_with), 1
+    for status in ("on_hold", "active", "completed", "cancelled"):
+        values = {"lifecycle_status": status}
+        after = goals.change_goal(scene["PS"].actor, made["id"], version, values)
+        assert (after["lifecycle_status"], after["version"]) == (status, version + 1)
+        version = after["version"]
+
+
+def test_a_goal_that_a_clinician_set_is_not_the_patients_to_end(scene: Scene) -> None:
+    made = goal(scene, "CT")
+    with pytest.raises(Invalid) as refusal:
+        values = {"lifecycle_status": "completed"}
+        goals.change_goal(scene["PS"].actor, made["id"], 1, values)
+    assert refused_at(refusal) == ["/lifecycle_status"]
 
 
 def test_what_a_goal_grew_from_is_of_the_same_patient_or_not_told_apart_from_nothing(
@@ -117,8 +137,10 @@ def test_the_patients_own_words_are_theirs_to_change(scene: Scene) -> None:
         with pytest.raises(NotAllowed):
             insights.remove_insight(scene["CT"].actor, theirs["id"], version)
     assert staffs["created_by"] == "clinician" and "reading" not in staffs
-    changed = insights.change_insight(scene["PS"].actor, staffs["id"], 1, {"text": "Not so."})
-    assert changed["text"] == "Not so." and changed["created_by"] == "clinician"
+    changed = insights.change_insight(scene["CT"].actor, staffs["id"], 1, {"text": "Put well."})
+    assert changed["text"] == "Put well." and changed["created_by"] == "clinician"
+    with pytest.raises(NotAllowed):
+        insights.change_insight(scene["PS"].actor, staffs["id"], 2, {"text": "Not so."})
     with pytest.raises(Stale):
         insights.change_insight(scene["CT"].actor, staffs["id"], 1, {"text": "Twice."})
 
@@ -150,6 +172,7 @@ TEXTS = {
     tables.insights: ("text",),
     tables.goals: (
         *("title", "intention", "matters_because", "patient_comment", "clinician_comment"),
+        *("if_then_plan", "obstacles", "coping_plan", "support_person"),
     ),
     tables.practices: ("title", "cue", "old_trail", "new_trail", "smallest_step"),
     tables.steps: ("note",),
@@ -179,3 +202,28 @@ def test_free_text_lies_sealed_in_the_database(scene: Scene, table: Table) -> No
         assert made[name] == secret
         assert raw[name] is not None and "Snowdrop" not in raw[name], name
     assert "Snowdrop" not in str(raw)
+
+
+def test_a_goal_under_an_insight_of_ones_own_is_ones_own_too(scene: Scene) -> None:
+    kept, told = insight(scene, shared_with="me"), insight(scene)
+    made = goal(scene, insight_id=kept["id"], shared_with="care_team")
+    assert made["shared_with"] == "me"
+    actor = scene["PS"].actor
+    shared = goals.change_goal(actor, made["id"], 1, {"shared_with": "care_team"})
+    assert shared["shared_with"] == "me"
+    elsewhere = {"insight_id": told["id"], "shared_with": "care_team"}
+    assert goals.change_goal(actor, made["id"], 2, elsewhere)["shared_with"] == "care_team"
+    back = goals.change_goal(actor, made["id"], 3, {"insight_id": kept["id"]})
+    assert back["shared_with"] == "me"
+    staffs = goal(scene, "CT")
+    with pytest.raises(Invalid) as refusal:
+        goals.change_goal(actor, staffs["id"], 1, {"insight_id": kept["id"]})
+    assert refused_at(refusal) == ["/insight_id"]
+
+
+def test_a_goal_whose_insight_is_gone_is_still_shared_as_the_patient_says(scene: Scene) -> None:
+    kept = insight(scene, shared_with="me")
+    made = goal(scene, insight_id=kept["id"])
+    insights.remove_insight(scene["PS"].actor, kept["id"], 1)
+    values = {"shared_with": "care_team"}
+    assert goals.change_goal(scene["PS"].actor, made["id"], 1, values)["shared_with"] == "care_team"

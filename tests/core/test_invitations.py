@@ -223,9 +223,11 @@ def test_an_account_that_got_a_password_meanwhile_keeps_it(
 
 def test_two_invitations_of_one_address_make_one_user(scene: Scene) -> None:
     email = f"{db.new_id()}@clinic.example"
-    first, second = (invited(scene, email=email)["token"] for _ in range(2))
-    accepted(first)
-    refuses(lambda: invitations.accept_invitation(second, NEW), Conflict)
+    token = invited(scene, email=email)["token"]
+    with db.transaction():
+        _, other = invitations._invite(scene.clinic_id, None, wish(email=email))
+    accepted(token)
+    refuses(lambda: invitations.accept_invitation(other, NEW), Conflict)
 
 
 def test_of_all_who_accept_at_once_one_comes_in(app: Flask, scene: Scene) -> None:
@@ -286,3 +288,31 @@ def test_a_new_clinic_has_an_invitation_for_its_first_administrator(app: Flask) 
 
 def test_a_clinic_is_not_made_in_a_zone_that_is_none(app: Flask) -> None:
     refuses(lambda: invitations.create_clinic("Hillside", "Mars/Base", "a@b.example"), Invalid)
+
+
+def test_a_password_is_not_ones_own_address(scene: Scene) -> None:
+    for password in ("{}", "{}!", "xX{}Xx"):
+        told = invited(scene)
+        tried = password.format(told["email"].upper())
+        refused = refuses(lambda t=told, p=tried: accepted(t["token"], p), Invalid)
+        assert [at for at, _ in refused.errors] == ["/password"]
+
+
+def test_a_second_invitation_takes_the_first_back(scene: Scene) -> None:
+    email = f"{db.new_id()}@clinic.example"
+    first, other = invited(scene, email=email), invited(scene)
+    second = invited(scene, email=email.upper())
+    refuses(lambda: accepted(first["token"]), Invalid)
+    assert accepted(second["token"])["kind"] == Role.CLINICIAN
+    assert accepted(other["token"])["kind"] == Role.CLINICIAN
+
+
+def test_each_privilege_is_kept_once(scene: Scene) -> None:
+    told = invited(scene, privileges=["discharge", "administer", "discharge"])
+    assert told["privileges"] == ["administer", "discharge"]
+    assert user(accepted(told["token"])["id"])["privileges"] == ["administer", "discharge"]
+
+
+def test_an_address_that_is_taken_is_pointed_at(scene: Scene) -> None:
+    refused = refuses(lambda: invited(scene, email=scene["CT"].email), Conflict)
+    assert [error["pointer"] for error in refused.extras["errors"]] == ["/email"]

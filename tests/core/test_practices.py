@@ -221,3 +221,16 @@ def test_reading_a_trail_costs_the_same_however_long_it_is(scene: Scene, walked:
     for ago in range(1, 9):
         step(scene, walked, ago)
     assert asked_of_the_database(lambda: trail(scene, walked)) == few <= 8
+
+
+@pytest.mark.parametrize("new_trail", ["a" * 2000, "Breathe out.\nThen\tspeak \u202eslowly."])
+def test_the_title_that_is_read_can_be_written_back(
+    app: Any, call: Any, scene: Scene, new_trail: str
+) -> None:
+    with db.transaction():
+        made = practice(scene, goal(scene), new_trail=new_trail)
+    path = f"/practices/{made['id']}"
+    title = call("PS").get(path).json["title"]
+    again = call("PS").patch(path, {"title": title}, 1)
+    assert again.status_code == 200 and again.json["title"] == title
+    assert again.json["new_trail"] == new_trail

@@ -293,8 +293,9 @@ def test_a_moment_of_staff_cannot_be_hidden_behind_a_private_practice(scene: Sce
 
 
 def test_a_private_insight_is_named_to_nobody_else(scene: Scene) -> None:
-    grew = insight(scene, **ME)
+    grew = insight(scene)
     made = goal(scene, insight_id=grew["id"])
+    insights.change_insight(scene["PS"].actor, grew["id"], 1, ME)
     assert made["insight_id"] == grew["id"]
     read = goals.read_goal(scene["CT"].actor, made["id"])
     (row,) = goals.list_goals(scene["CT"].actor, scene.patient["id"], db.Page()).items

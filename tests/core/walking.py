@@ -1,11 +1,13 @@
 """What the tests of integration do as a persona of the scene; the patient themself by default."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from api import clock, db
 from api.core.integration import goals, insights, moments, practices, steps
+from tests import builders
 from tests.builders import Scene
 
 DAY = timedelta(days=1)
@@ -46,6 +48,25 @@ def moment(scene: Scene, who: str = "PS", **more: Any) -> db.Values:
     """A moment of the scene's patient."""
     values = {"text": "I laughed instead."} | more
     return moments.notice_moment(scene[who].actor, scene.patient["id"], values)
+
+
+def noon(scene: Scene, ago: int = 0) -> datetime:
+    """Midday where the patient lives, so many of their days ago."""
+    zone = ZoneInfo(scene.patient["time_zone"])
+    return datetime.combine(today(scene) - ago * DAY, time(12), zone)
+
+
+def held(scene: Scene, kind: str, at: datetime, **more: Any) -> db.Values:
+    """A session of the scene's patient that was completed at an instant."""
+    times = {"starts_at": at - DAY / 12, "ends_at": at, "completed_at": at}
+    return builders.make_session(
+        more.pop("patient", scene.patient), kind=kind, state="completed", **times, **more
+    )
+
+
+def dose(scene: Scene, ago: int = 0) -> db.Values:
+    """A dose so many of the patient's days ago, at midday."""
+    return held(scene, "dosing", noon(scene, ago))
 
 
 def trail(scene: Scene, of: db.Values, who: str = "PS", on: date | None = None) -> db.Values:

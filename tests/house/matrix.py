@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from flask import Flask
 from sqlalchemy import func, literal, select, union_all
@@ -13,6 +13,9 @@ from sqlalchemy import func, literal, select, union_all
 from api import clock, db
 from api.audit.trail import audit_event_patients, audit_events
 from api.core.replay import idempotency_keys
+from api.outbox import events
+from api.outbox.tables import webhook_deliveries
+from api.v1.instruments import EXAMPLE
 from tests import builders
 from tests.conftest import Caller
 
@@ -91,7 +94,8 @@ class World:
         """The address of a route with the ids of this world, and the least query it takes."""
         path = route.split()[1]
         for name in re.findall(r"\{(\w+)\}", path):
-            path = path.replace(f"{{{name}}}", self.id(name, persona))
+            value = OF_ROUTE.get(route, {}).get(name) or self.id(name, persona)
+            path = path.replace(f"{{{name}}}", value)
         return path + _query(self, route)
 
     def call(self, persona: str, route: str, nowhere: bool = False, **headers: str) -> Any:
@@ -163,24 +167,57 @@ MADE_BY: dict[str, tuple[str, str]] = {
     "consent_id": ("CT", "POST /patients/{patient_id}/consents"),
     "session_id": ("CT", "POST /patients/{patient_id}/sessions"),
     "invitation_id": ("CA", "POST /invitations"),
+    "webhook_id": ("CA", "POST /webhooks"),
     "insight_id": ("CT", "POST /patients/{patient_id}/insights"),
     "goal_id": ("CT", "POST /patients/{patient_id}/goals"),
     "practice_id": ("CT", "POST /goals/{goal_id}/practices"),
     "step_id": ("CT", "POST /practices/{practice_id}/steps"),
     "moment_id": ("CT", "POST /patients/{patient_id}/moments"),
+    "journal_id": ("PS", "POST /patients/{patient_id}/journal"),
     "check_in_id": ("CT", "POST /patients/{patient_id}/check-ins"),
+    "plan_id": ("CT", "POST /patients/{patient_id}/check-in-plans"),
+    "template_key": ("CT", "POST /check-in-plan-templates"),
 }
 """Which persona makes the record that a path names, and at which route."""
+
+
+def a_delivery(world: World, _persona: str) -> str:
+    """A delivery that was made, of the webhook."""
+    if "delivery_id" not in world.ids:
+        clinic_id = world.scene.clinic_id
+        _, event = events.row(clinic_id, "goal.created", {})
+        keys = {"webhook_id": UUID(world.id("webhook_id")), "event_id": event["id"]}
+        made = keys | {"clinic_id": clinic_id, "state": "delivered", "attempts": 1}
+        with db.transaction() as store:
+            store.execute(events.outbox_events.insert().values(event))
+            world.ids["delivery_id"] = str(store.add(webhook_deliveries, made)["id"])
+    return world.ids["delivery_id"]
+
+
+def an_alert(world: World, _persona: str) -> str:
+    """The alert that a check-in of the patient raised."""
+    if "alert_id" not in world.ids:
+        world.id("check_in_id")
+        listed = world.caller("CT").get("/alerts").json["items"]
+        world.ids["alert_id"] = listed[0]["id"]
+    return world.ids["alert_id"]
+
 
 OF_PERSONA: dict[str, Callable[[World, str], str]] = {
     "user_id": lambda world, _persona: str(world.scene["CT"].user_id),
     "clinic_id": lambda world, _persona: str(world.scene.clinic_id),
     "key": lambda _world, _persona: "phq-9",
+    "alert_id": an_alert,
+    "protocol_key": lambda _world, _persona: "ketamine",
+    "delivery_id": a_delivery,
     "sign_in_id": lambda world, persona: str(
         world.scene["CT" if persona == "AN" else persona].sign_in_id
     ),
 }
 """What a path names without it being a record of the patient."""
+
+OF_ROUTE = {"PUT /instruments/{key}/text": {"key": "who-5"}}
+"""What a path names where it must be something else than at other routes."""
 
 BODIES: dict[str, Body] = {
     "POST /patients": {
@@ -196,7 +233,7 @@ BODIES: dict[str, Body] = {
     "POST /consents/{consent_id}/reaffirm": lambda world: {"session_id": world.id("session_id")},
     "POST /patients/{patient_id}/sessions": a_session,
     "POST /patients/{patient_id}/insights": {"text": "Rest need not be earned."},
-    "PATCH /insights/{insight_id}": {"text": "Rest is not a prize."},
+    "PATCH /insights/{insight_id}": {"session_id": None},
     "POST /patients/{patient_id}/goals": {"title": "Say no kindly", "category": "boundaries"},
     "PATCH /goals/{goal_id}": {"matters_because": "My evenings."},
     "POST /goals/{goal_id}/practices": {"new_trail": "Take a breath"},
@@ -205,24 +242,49 @@ BODIES: dict[str, Body] = {
     "PATCH /steps/{step_id}": {"kind": "partly"},
     "POST /patients/{patient_id}/moments": {"text": "I laughed instead."},
     "PATCH /moments/{moment_id}": {"hindsight": True},
+    "POST /goals/{goal_id}/ratings": {"level": 1},
+    "POST /steps/{step_id}/replies": {"text": "Glad to read this."},
+    "POST /moments/{moment_id}/replies": {"text": "Glad to read this."},
+    "POST /patients/{patient_id}/journal": {"text": "Light.", "shared_with": "care_team"},
+    "PATCH /journal/{journal_id}": {"mood": 7},
     "POST /auth/step-up": {"password": builders.PASSWORD},
     "PATCH /me/preferences": {"reminder_channel": "email"},
     "PATCH /clinic": {"name": "Another Name"},
+    "POST /instruments": EXAMPLE,
+    "PUT /instruments/{key}/text": {
+        "items": {f"who5-{number}": f"Words {number}" for number in range(1, 6)},
+        "licence_statement": "By permission.",
+        "holder": "Press",
+        "expires_on": None,
+    },
     "POST /invitations": lambda _world: {
         "email": f"{uuid4().hex}@clinic.example",
         "role": "privacy_officer",
         "display_name": "New Colleague",
     },
+    "POST /webhooks": {"url": "https://hooks.clinic.example/", "events": ["goal.created"]},
+    "PATCH /webhooks/{webhook_id}": {"enabled": False},
     "PATCH /sessions/{session_id}": {"room": "Room 3"},
     "POST /sessions/{session_id}/cancel": {"reason": "patient_asked"},
     "POST /sessions/{session_id}/no-show": {"reason": "did_not_come"},
     "POST /patients/{patient_id}/check-ins": {"instrument": "phq-9", "answers": {"phq9-9": 2}},
     "PATCH /check-ins/{check_in_id}": {"answers": {"phq9-1": 1}},
+    "POST /patients/{patient_id}/check-in-plans": {"instrument": "phq-9", "rule": "once"},
+    "POST /patients/{patient_id}/check-in-plans/from-template": {"template": "maintenance"},
+    "PATCH /check-in-plans/{plan_id}": {"answer_within_days": 4},
+    "POST /check-in-plan-templates": {"copy_of": "maintenance"},
+    "PATCH /check-in-plan-templates/{template_key}": {"title": "Ours"},
+    "POST /patients/{patient_id}/check-in-links": {"instrument": "gad-7"},
     "POST /check-ins/{check_in_id}/corrections": {"answers": {"phq9-1": 1}, "reason": "Misread."},
+    "POST /alerts/{alert_id}/acknowledge": {"note": "I am calling."},
+    "POST /alerts/{alert_id}/resolve": {"note": "We spoke."},
+    "PUT /on-call": {"shifts": [], "channel": "sms"},
 }
 """The least body of every route that takes one."""
 
 QUERIES: dict[str, str | Callable[[World], str]] = {
+    "GET /patients/{patient_id}/outcomes": "?instrument=phq-9",
+    "GET /patients/{patient_id}/outcomes.svg": "?instrument=phq-9",
     "GET /sessions": lambda world: f"?from={in_days(29)[:10]}&to={in_days(31)[:10]}",
 }
 """The least query of every route that needs one."""
@@ -235,6 +297,7 @@ BEFORE: dict[str, tuple[str, ...]] = {
     ),
     "POST /sessions/{session_id}/reopen": ("POST /sessions/{session_id}/cancel",),
     "POST /check-ins/{check_in_id}/corrections": ("POST /check-ins/{check_in_id}/complete",),
+    "POST /alerts/{alert_id}/resolve": ("POST /alerts/{alert_id}/acknowledge",),
 }
 """What the care team does first, so that the record is in the state a route asks for."""
 
@@ -244,14 +307,22 @@ SEEDED: dict[str, tuple[str, ...]] = {
     "GET /patients/{patient_id}/sessions": ("session_id",),
     "GET /sessions": ("session_id",),
     "GET /invitations": ("invitation_id",),
+    "GET /webhooks": ("webhook_id",),
     "GET /patients/{patient_id}/check-ins": ("check_in_id",),
+    "GET /alerts": ("alert_id",),
+    "GET /patients/{patient_id}/check-in-plans": ("plan_id",),
+    "GET /check-in-plan-templates": ("template_key",),
 }
 """Which records there must be before a list is worth asking for."""
 
 MARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "GET /clinic": ("clinic_id", ("CA",)),
     "GET /clinicians": ("user_id", ("CT", "CN", "CA")),
+    "GET /check-in-plan-templates": ("template_key", ("CT", "CN")),
     "GET /invitations": ("invitation_id", ("CA",)),
+    "GET /alerts": ("alert_id", ("CT",)),
+    "GET /worklist": ("patient_id", ("CT",)),
+    "GET /webhooks": ("webhook_id", ("CA",)),
 }
 """By which id an L shows that a row of this clinic is there, and for whom it must be."""
 
@@ -259,9 +330,12 @@ SESSION_NOTES = ("reason", "also_covered", "arrived_at", "started_at", "closed_a
 FLAG_RULES = ("cutoffs", "derived", "safety_rules")
 SCORES = ("scores", "flags", "prorated_total", "recorded_by")
 NO_NUMBERS = (*SCORES, "total", "band", "answers")
+GAS_WEIGHT = ("attainment_weight",)
+ENDS = ("closes_on", "phases", "ended_by", "needs", "truncated", "dosed_at")
 HIDDEN: dict[str, dict[str, tuple[str, ...]]] = {
     "GET /instruments/{key}": dict.fromkeys(("PS", "PO", "XP"), FLAG_RULES),
     "GET /patients/{patient_id}/check-ins": {"PS": SCORES},
+    "GET /patients/{patient_id}/outcomes": {"PS": ("current",)},
     "POST /patients/{patient_id}/check-ins": {"PS": NO_NUMBERS},
     "GET /check-ins/{check_in_id}": {"PS": SCORES},
     "PATCH /check-ins/{check_in_id}": {"PS": NO_NUMBERS},
@@ -269,6 +343,14 @@ HIDDEN: dict[str, dict[str, tuple[str, ...]]] = {
     "GET /patients/{patient_id}/sessions": {"PS": SESSION_NOTES},
     "GET /sessions/{session_id}": {"PS": SESSION_NOTES},
     "POST /sessions/{session_id}/cancel": {"PS": SESSION_NOTES},
+    "GET /patients/{patient_id}/goals": {"PS": GAS_WEIGHT},
+    "POST /patients/{patient_id}/goals": {"PS": GAS_WEIGHT},
+    "GET /goals/{goal_id}": {"PS": GAS_WEIGHT},
+    "PATCH /goals/{goal_id}": {"PS": GAS_WEIGHT},
+    "GET /patients/{patient_id}/lineage": {"PS": ("orphans",)},
+    "GET /patients/{patient_id}/windows": {"PS": ENDS},
+    "GET /protocols": dict.fromkeys(("PS", "PO", "XP"), ("window", "basis")),
+    "GET /protocols/{protocol_key}": dict.fromkeys(("PS", "PO", "XP"), ("window", "basis")),
     "GET /patients/{patient_id}": {"CA": ("diagnoses",)},
     "PATCH /patients/{patient_id}": {"CA": ("diagnoses",)},
     "GET /patients/{patient_id}/care-team": {"PS": ("reason",)},

@@ -1,4 +1,4 @@
-"""Codes get invented: every LOINC and SNOMED CT code in the program carries a true check digit."""
+"""Codes get invented: every LOINC and SNOMED CT code in the house carries a true check digit."""
 
 import ast
 import json
@@ -9,12 +9,21 @@ from typing import Any
 
 import pytest
 
-API = Path(__file__).parents[2] / "api"
+HOUSE = Path(__file__).parents[2]
+ROOMS = ("api", "migrations", "openapi", "tests", "benchmarks")
 LOINC = re.compile(r"\d{1,7}-\d")
 # LOINC answers and answer lists: the plain check digit moved by an offset, as read off known codes.
 LOINC_PART = re.compile(r"(LA|LL)(\d+)-(\d)")
 OFFSETS = {("LA", 4): 5, ("LA", 5): 2, ("LL", 3): 1, ("LL", 4): 1}
 SNOMED = re.compile(r"\d{6,18}")
+PROSE = re.compile(r"\b(?:\d{5,6}-\d|(?:LA|LL)\d{3,5}-\d)\b", re.ASCII)
+QUOTED_AS_WRONG = {"69689-6", "89708-7"}
+"""What a caution of a definition warns of, because it is no code."""
+WRONG_ON_PURPOSE = {
+    "tests/house/test_codes.py": None,
+    "tests/core/test_definitions.py": "44250-8",
+}
+"""Tests of the check itself: a whole file, or the one code that must be refused."""
 SYSTEMS = {"http://loinc.org": "loinc", "http://snomed.info/sct": "snomed"}
 
 # Verhoeff's tables: the dihedral group of ten, and the permutation of each position.
@@ -52,7 +61,7 @@ def true_code(kind: str, code: str) -> bool:
 
 
 def codes_in_json(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Every `(kind, code)` under a coding's system or a key named for LOINC."""
+    """Every `(kind, code)` under a system or a key named for one, or with LOINC's letters."""
     if isinstance(value, dict):
         kind = SYSTEMS.get(str(value.get("system")))
         if kind and isinstance(value.get("code"), str):
@@ -62,8 +71,10 @@ def codes_in_json(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, list):
         for inner in value:
             yield from codes_in_json(inner, key)
-    elif isinstance(value, str) and key in {"loinc", "loinc_list"}:
+    elif isinstance(value, str) and (key in {"loinc", "loinc_list"} or LOINC_PART.fullmatch(value)):
         yield "loinc", value
+    elif isinstance(value, str) and key == "snomed":
+        yield "snomed", value
 
 
 def codes_in_python(source: str) -> Iterator[tuple[str, str]]:
@@ -81,20 +92,37 @@ def codes_in_python(source: str) -> Iterator[tuple[str, str]]:
             yield "snomed", text
 
 
+def files(suffix: str) -> Iterator[tuple[str, str]]:
+    """Every file of the house that ends so, by its path, with its text."""
+    rooms = [path for room in ROOMS for path in (HOUSE / room).rglob(f"*{suffix}")]
+    for path in sorted([*rooms, *HOUSE.glob(f"*{suffix}")]):
+        yield str(path.relative_to(HOUSE)), path.read_text(encoding="utf-8")
+
+
 def all_codes() -> Iterator[tuple[str, str, str]]:
-    """Every `(file, kind, code)` in the program."""
-    for path in sorted(API.rglob("*.json")):
-        found = codes_in_json(json.loads(path.read_text(encoding="utf-8")))
-        yield from ((str(path.relative_to(API)), kind, code) for kind, code in found)
-    for path in sorted(API.rglob("*.py")):
-        found = codes_in_python(path.read_text(encoding="utf-8"))
-        yield from ((str(path.relative_to(API)), kind, code) for kind, code in found)
+    """Every `(file, kind, code)` of the house but those that are wrong on purpose."""
+    for where, text in files(".json"):
+        yield from ((where, kind, code) for kind, code in codes_in_json(json.loads(text)))
+    for where, text in files(".py"):
+        wrong = WRONG_ON_PURPOSE.get(where, "")
+        for kind, code in codes_in_python(text) if wrong is not None else ():
+            if code != wrong:
+                yield where, kind, code
 
 
-def test_every_code_in_the_program_carries_a_true_check_digit() -> None:
+def test_every_code_in_the_house_carries_a_true_check_digit() -> None:
     codes = list(all_codes())
-    assert len([kind for _, kind, _ in codes if kind == "loinc"]) >= 34
+    assert len({code for _, kind, code in codes if kind == "loinc"}) >= 60
+    assert len({code for _, kind, code in codes if kind == "snomed"}) >= 2
     assert [(where, code) for where, kind, code in codes if not true_code(kind, code)] == []
+
+
+def test_every_code_named_in_prose_is_one_or_is_quoted_as_wrong() -> None:
+    told = [*files(".md"), *((w, t) for w, t in files(".json") if "instruments" in w)]
+    named = {(where, code) for where, text in told for code in PROSE.findall(text)}
+    wrong = {(where, code) for where, code in named if not true_code("loinc", code)}
+    assert {code for _, code in wrong} == QUOTED_AS_WRONG, wrong
+    assert len(named) >= 60
 
 
 @pytest.mark.parametrize("code", ["44249-1", "8480-6", "101697-1", "LA6568-5", "LA18926-8"])

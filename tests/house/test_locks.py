@@ -33,6 +33,8 @@ OPEN_OFFERS = {
     "ask_for_password_reset": "answers the same to everybody",
     "reset_password": "asks for the token of the mail",
     "accept_invitation": "asks for the token of the mail",
+    "open_check_in_link": "asks for the token of the link",
+    "answer_check_in_link": "asks for the token of the link",
 }
 """What is open to everybody, and why that is right."""
 

@@ -12,7 +12,7 @@ from tests.house import matrix
 from tests.house.matrix import World, counted, trail_of
 
 ROWS = matrix.rows()
-REFUSED = {"H": 404, "N": 403, "U": 401, "X": 409}
+REFUSED = {"H": 404, "N": 403, "O": 403, "U": 401, "X": 409}
 REACHING = ("PS", "CT", "CA")
 """Who has the patient of the scene in their lists."""
 
@@ -37,7 +37,8 @@ def test_what_is_open_asks_for_no_token(app: Flask, route: str) -> None:
     path = path if offer is None else f"/api/v1{path}"
     body = None if method == "GET" else {}
     answer = app.test_client().open(path, method=method, json=body)
-    assert answer.status_code in (200, 202, 204, 302, 422, 503), answer.text
+    no_link = "{token}" in route and answer.status_code == 404
+    assert no_link or answer.status_code in (200, 202, 204, 302, 422, 503), answer.text
     answer.close()
 
 
@@ -70,7 +71,7 @@ def refused(world: World, route: str, persona: str, status: int) -> None:
     assert counted() == before, where
     outcomes = [event["outcome"] for event in trail_of(request_id)]
     assert outcomes == ([] if status == 401 else ["refused"]), where
-    if status in (403, 404):
+    if status in (403, 404) and ROWS[route][persona] != "O":
         nowhere = world.call(persona, route, nowhere=True, **{"X-Request-ID": request_id})
         assert nowhere.status_code == status and nowhere.data == answer.data, where
         assert _plain(nowhere.headers) == _plain(answer.headers), where

@@ -117,3 +117,12 @@ def test_a_database_with_the_demo_is_known_for_what_it_is(demo_app: Flask) -> No
     with db.transaction() as store:
         assert accounts.demo_accounts_present(store)
     assert settings().mode == "test"
+
+
+def test_alerts_of_old_answers_are_looked_through_but_for_three(demo_app: Flask) -> None:
+    get = sign_in(demo_app, "clinician@demo.example")
+    found = everything(get, "/alerts")
+    assert len(found) > 65 and all(one["historical"] for one in found)
+    still = [one for one in found if one["state"] != "resolved"]
+    assert [one["state"] for one in still] == ["open"] * 3
+    assert all(one["due_at"] is None and not one["overdue"] for one in still)

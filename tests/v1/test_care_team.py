@@ -10,6 +10,7 @@ import pytest
 
 from api import clock, db
 from api.access.policies import Role
+from api.core.care_team import STATES
 from tests.builders import make_person
 
 
@@ -68,7 +69,9 @@ def test_whoever_is_no_clinician_of_this_clinic_can_not_join(
 def test_a_member_does_not_join_twice_unless_they_left(call: Any, scene: Any, team: str) -> None:
     ca, body = call("CA"), joining(scene["CN"])
     first = ca.post(team, body)
-    assert ca.post(team, body).status_code == 409
+    again = ca.post(team, body)
+    told = (again.json["state"], again.json["membership_id"], again.json["allowed"])
+    assert (again.status_code, told) == (409, ("current", first.json["id"], ["end"]))
     assert ca.post(f"{team}/{first.json['id']}/end").status_code == 200
     assert ca.post(team, body).status_code == 201
     states = {s: len(ca.get(f"{team}?state={s}").json["items"]) for s in ("current", "past")}
@@ -110,7 +113,12 @@ def test_a_later_day_opens_the_chart_at_that_midnight_where_the_patient_lives(
     zone = ZoneInfo(scene.patient["time_zone"])
     day = clock.today(scene.patient["time_zone"]) + timedelta(days=3)
     made = call("CT").post(team, joining(scene["CN"], from_on=day.isoformat()))
-    assert made.json["from_on"] == day.isoformat() and made.json["state"] == "current"
+    assert made.json["from_on"] == day.isoformat() and made.json["state"] == "coming"
+    states = {s: len(call("CA").get(f"{team}?state={s}").json["items"]) for s in STATES}
+    assert states == {"coming": 1, "current": 1, "past": 0}
+    earlier = call("CT").post(team, joining(scene["CN"]))
+    told = (earlier.json["state"], earlier.json["membership_id"], earlier.json["allowed"])
+    assert (earlier.status_code, told) == (409, ("coming", made.json["id"], ["end"]))
     assert call("CN").get(f"/patients/{scene.patient['id']}").status_code == 404
     from sqlalchemy import select
 

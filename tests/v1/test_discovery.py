@@ -54,7 +54,7 @@ def test_it_lives_while_the_database_is_away(app: Flask, monkeypatch: pytest.Mon
 def test_it_is_ready_at_the_newest_schema_alone(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert ask(app, "/readyz").json == {"status": "ok", "degraded": []}
+    assert ask(app, "/readyz").json["status"] == "ok"
     for stands_at in (None, "0000"):
         monkeypatch.setattr(schema.db, "schema_version", lambda at=stands_at: at)
         assert is_problem(ask(app, "/readyz"), 503)

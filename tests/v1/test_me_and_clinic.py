@@ -237,3 +237,25 @@ def test_a_patient_is_not_shown_words_for_staff_alone(call: Any) -> None:
     assert "no_show" not in str(mine)
     codes = [word["code"] for word in mine["stages"]]
     assert codes == ["footprints", "track", "path", "familiar_trail"]
+
+
+def test_quiet_hours_are_merged_and_have_both_ends(call: Any) -> None:
+    ps = call("PS")
+    half = ps.patch("/me/preferences", {"quiet_hours": {"from": "21:00"}}, 1)
+    assert half.status_code == 422
+    assert [e["pointer"] for e in half.json["errors"]] == ["/quiet_hours/to"]
+    hours = {"quiet_hours": {"from": "21:00", "to": "08:00"}}
+    assert ps.patch("/me/preferences", hours, 1).status_code == 200
+    later = ps.patch("/me/preferences", {"quiet_hours": {"from": "22:30"}}, 2).json
+    assert later["quiet_hours"] == {"from": "22:30", "to": "08:00"}
+    assert ps.patch("/me/preferences", {"quiet_hours": None}, 3).json["quiet_hours"] is None
+
+
+def test_the_last_crisis_resources_are_not_taken_away(call: Any) -> None:
+    ca, entry = call("CA"), {"emergency": "911", "review_on": "2027-06-01"}
+    both = {"en-US": entry, "es-US": entry}
+    assert ca.patch("/clinic", {"crisis_resources": both}, 1).status_code == 200
+    gone = dict.fromkeys(both)
+    assert is_problem(ca.patch("/clinic", {"crisis_resources": gone}, 2), 422)
+    assert ca.patch("/clinic", {"crisis_resources": {"es-US": None}}, 2).status_code == 200
+    assert is_problem(ca.patch("/clinic", {"crisis_resources": {"en-US": None}}, 3), 422)

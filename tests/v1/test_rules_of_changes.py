@@ -145,3 +145,31 @@ def test_a_twin_at_the_same_time_has_one_effect(app: Flask, call: Any, scene: An
     assert len({a.json["id"] for a in done}) == 1
     assert sum("Idempotent-Replayed" not in a.headers for a in done) == 1
     assert count(scene) == before + 1
+
+
+@pytest.mark.parametrize("tag", ['"01"', '"001"', '"+1"', '"1.0"', '"\u0661"'])
+def test_a_version_is_written_in_one_way(call: Any, chart: str, tag: str) -> None:
+    answer = call("CT")("PATCH", chart, {"pronouns": "she"}, **{"if-match": tag[1:-1]})
+    assert is_problem(answer, 412)
+
+
+def test_nothing_asked_for_changes_nothing(call: Any, scene: Any, chart: str) -> None:
+    ps, ct, ca = call("PS"), call("CT"), call("CA")
+    goal = ps.post(f"{chart}/goals", {"title": "Rest", "category": "other"}).json
+    made = {
+        f"/goals/{goal['id']}": ps,
+        chart: ct,
+        "/me/preferences": ps,
+        "/clinic": ca,
+    }
+    for path, answer in (
+        ("/insights", ps.post(f"{chart}/insights", {"text": "x"})),
+        ("/moments", ps.post(f"{chart}/moments", {"text": "x"})),
+        ("/journal", ps.post(f"{chart}/journal", {"text": "x"})),
+        ("/practices", ps.post(f"/goals/{goal['id']}/practices", {"new_trail": "x"})),
+        ("/check-ins", ps.post(f"{chart}/check-ins", {"instrument": "gad-7", "answers": {}})),
+    ):
+        made[f"{path}/{answer.json['id']}"] = ps
+    for path, who in made.items():
+        assert who.patch(path, {}, 1).status_code == 200, path
+        assert who.get(path).json["version"] == 1, path

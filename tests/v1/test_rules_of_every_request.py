@@ -78,9 +78,31 @@ def test_what_is_not_one_plain_json_object_can_not_be_read(send: Any, body: byte
     assert is_problem(send(body), 400)
 
 
+@pytest.mark.parametrize("name", [b"\\ud800", b"a\\udc00b", b"a\\u0000", b"", b"/~"])
+def test_a_name_that_is_none_is_pointed_out_and_no_fault_of_ours(
+    app: Flask, send: Any, name: bytes
+) -> None:
+    body = b'{"' + name + b'": 1}'
+    for answer in (
+        send(body),
+        send(b'{"legal_name": ' + body + b', "birth_on": "1990-01-31"}'),
+        app.test_client().post("/api/v1/auth/token", data=body, content_type="application/json"),
+    ):
+        assert is_problem(answer, 422)
+
+
+def test_a_very_long_name_is_pointed_out_briefly(send: Any) -> None:
+    answer = send(b'{"' + b"n" * 100_000 + b'": 1}')
+    assert is_problem(answer, 422) and len(answer.data) < 2000
+
+
 @pytest.mark.parametrize(
     "given",
-    [b"\\u0000", b"\\ud800", b"a\\u0007b", b"", b"x" * 201, b"\\udc00\\ud800"],
+    [
+        *(b"\\u0000", b"\\ud800", b"a\\u0007b", b"", b"x" * 201, b"\\udc00\\ud800"),
+        *(b"   ", b"\\u00a0", b"\\u200b", b"a\\nb", b"a\\tb", b"a\\u0085b", b"a\\u009fb"),
+        *(b"a\\u202eb", b"a\\u2066b", b"a\\u2028b"),
+    ],
 )
 def test_text_that_can_not_be_stored_is_refused(send: Any, given: bytes) -> None:
     name = b'{"given": "' + given + b'", "family": "Example"}'
@@ -209,3 +231,11 @@ def test_head_is_answered_as_get_is_without_a_body(call: Any, chart: str) -> Non
     for persona in ("CT", "CN", "AY", None):
         got, head = call(persona).get(chart), call(persona)("HEAD", chart)
         assert (head.status_code, head.data) == (got.status_code, b"")
+
+
+def test_long_text_may_have_lines_but_is_not_blank(call: Any, chart: str) -> None:
+    ct = call("CT")
+    for text in ("\n \t", "\u3000", "a\x07b", "a\x9fb"):
+        assert is_problem(ct.post(f"{chart}/insights", {"text": text}), 422), text
+    for text in ("one\ntwo\r\n\tthree", "\u2067\u05e9\u05dc\u05d5\u05dd\u2069", " Zo\u00eb "):
+        assert ct.post(f"{chart}/insights", {"text": text}).json["text"] == text

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from api import app as application_module, clock, config, db
 from api.access.users import sign_ins, users
 from api.core.patients import patients
+from api.v1.forms import parse_instant, show_instant
 from tests.conftest import Caller
 from tests.v1.conftest import NEW, is_problem
 
@@ -206,3 +207,24 @@ def test_a_role_that_was_changed_counts_with_the_old_token(
         mine = users.c.id == scene["CN"].user_id
         store.execute(users.update().where(mine).values(role="analyst", profession=None))
     assert cn.get(chart).status_code == 403
+
+
+def test_what_is_synced_to_never_lies_before_what_was_asked(call: Any) -> None:
+    since = clock.now()
+    page = call("CT").get(f"/patients?updated_since={show_instant(since)}").json
+    assert parse_instant(page["synced_to"]) == since
+
+
+def test_an_unknown_parameter_is_refused_in_the_same_words_everywhere(
+    call: Any, chart: str
+) -> None:
+    for path in ("/patients", "/me", chart, "/vocabularies", f"{chart}/care-team"):
+        answer = call("CT").get(f"{path}?nonsense=1")
+        said = {"pointer": "/nonsense", "detail": "This parameter is not known here."}
+        assert is_problem(answer, 422) and answer.json["errors"] == [said], path
+
+
+def test_an_instant_finer_than_a_microsecond_is_cut(call: Any) -> None:
+    fine = "2026-01-01T00:00:00.123456789Z"
+    assert call("CT").get(f"/patients?updated_since={fine}").status_code == 200
+    assert parse_instant(fine) == parse_instant("2026-01-01T00:00:00.123456Z")

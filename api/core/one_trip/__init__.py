@@ -6,6 +6,7 @@ the gate and nobody waits for it. On SQLite the same questions are asked one aft
 plain transaction, by the same gate. Both read just the same to the caller.
 """
 
-from api.core.one_trip.reading import Listed, Reading
+from api.core.one_trip.composing import CHART, CLINIC
+from api.core.one_trip.reading import Listed, Opening, Reading
 
-__all__ = ["Listed", "Reading"]
+__all__ = ["CHART", "CLINIC", "Listed", "Opening", "Reading"]

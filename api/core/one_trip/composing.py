@@ -38,10 +38,11 @@ from api.access.users import clinics, sign_ins, users
 from api.audit.trail import audit_event_patients, audit_events
 from api.core import gate
 
+SIGN_IN_ID = bindparam("sid_", type_=Uuid)
+USER, CLINIC = bindparam("user_", type_=Uuid), bindparam("clinic_", type_=Uuid)
 NOW = bindparam("now_", type_=DateTime(timezone=True))
 CHART = bindparam("patient_id_", type_=Uuid)
 EVENT_ID = bindparam("event_id_", type_=Uuid)
-SHOWN = bindparam("shown_", type_=Integer)
 Condition = ColumnElement[bool]
 
 
@@ -50,7 +51,8 @@ class Subject:
     """What a hot read is about: the action, and where its records and their chart are.
 
     `chart` is the column that holds the patient's id. With `in_chart` the records lie in the one
-    chart that is asked for; without it, in whichever chart is in reach.
+    chart that is asked for; without it, in whichever chart is in reach. Not `audited`: the event
+    is written with what comes of it.
     """
 
     action: str
@@ -58,10 +60,19 @@ class Subject:
     chart: ColumnElement[Any]
     kind: str
     in_chart: Table | None = None
+    audited: bool = True
 
 
-def compose(about: Subject, records: Select[Any], order: Sequence[Any] | None) -> Select[Any]:
-    """The whole statement around a select of `records`: one by its id, or with `order` a page.
+@dataclass(frozen=True)
+class PageOf:
+    """How a page is ordered, and how many of its rows are shown: it reads one more."""
+
+    order: Sequence[Any]
+    limit: int
+
+
+def compose(about: Subject, records: Select[Any], page: PageOf | None = None) -> Select[Any]:
+    """The whole statement around a select of `records`: one by its id, or a page.
 
     Its first column says who is signed in and whether they saw anything, as JSON; then come the
     columns of the records. No row: nobody is signed in.
@@ -69,17 +80,13 @@ def compose(about: Subject, records: Select[Any], order: Sequence[Any] | None) -
     who = _who()
     chart = _chart(about, who)
     rows = _records(about, records, who, chart)
-    opened = chart if chart is not None else rows if order is None else None
+    opened = chart if chart is not None else rows if page is None else None
     seen = _outcome(about.action, who, opened)
-    event = _event(about, who, seen)
-    shown = chart if chart is not None else _shown(about, rows, order)
-    ordered = [_again(key, rows) for key in order or ()]
-    return (
-        select(_said(who, seen), *rows.c)
-        .select_from(who.outerjoin(rows, true()))
-        .order_by(*ordered)
-        .add_cte(event, _touched(who, shown))
-    )
+    shown = chart if chart is not None else _shown(about, rows, page)
+    ordered = [_again(key, rows) for key in (page.order if page else ())]
+    whole = select(_said(who, seen), *rows.c).select_from(who.outerjoin(rows, true()))
+    written = [_event(about, who, seen), _touched(who, shown)] if about.audited else []
+    return whole.order_by(*ordered).add_cte(*written)
 
 
 def _word(text: str) -> ColumnElement[Any]:
@@ -96,9 +103,9 @@ def _who() -> CTE:
         )
         .join(clinics, clinics.c.id == sign_ins.c.clinic_id)
         .where(
-            sign_ins.c.id == bindparam("sid_", type_=Uuid),
-            sign_ins.c.user_id == bindparam("user_", type_=Uuid),
-            sign_ins.c.clinic_id == bindparam("clinic_", type_=Uuid),
+            sign_ins.c.id == SIGN_IN_ID,
+            sign_ins.c.user_id == USER,
+            sign_ins.c.clinic_id == CLINIC,
             *gate.stands(NOW),
         )
         .cte("s")
@@ -112,7 +119,7 @@ def _chart(about: Subject, who: CTE) -> CTE | None:
     return (
         select(parent.c.id.label("patient_id"))
         .where(
-            parent.c.clinic_id == who.c.clinic_id,
+            parent.c.clinic_id == CLINIC,
             parent.c.id == CHART,
             parent.c.deleted_at.is_(None),
             _reaches(about.action, who, parent.c.id),
@@ -122,7 +129,7 @@ def _chart(about: Subject, who: CTE) -> CTE | None:
 
 
 def _records(about: Subject, records: Select[Any], who: CTE, chart: CTE | None) -> CTE:
-    mine = about.table.c.clinic_id == who.c.clinic_id
+    mine = about.table.c.clinic_id == CLINIC
     if chart is None:
         reach = _reaches(about.action, who, about.chart)
         return records.where(mine, reach).cte("p")
@@ -141,7 +148,9 @@ def _one_role(role: Role, reach: Reach, who: CTE, chart: Any) -> Condition:
     if reach == Reach.OWN:
         return and_(is_role, chart == who.c.own_patient_id)
     if reach == Reach.TEAM:
-        return and_(is_role, gate.on_team(who.c.clinic_id, who.c.user_id, chart, NOW))
+        # By the bound values, which are those of `s`: so the planner can tell that one clinician's
+        # charts are few, and reads them by their index.
+        return and_(is_role, gate.on_team(CLINIC, USER, chart, NOW))
     return is_role if reach == Reach.CLINIC else false()
 
 
@@ -190,13 +199,14 @@ def _event(about: Subject, who: CTE, seen: Condition) -> CTE:
     return audit_events.insert().from_select(list(values), source).cte("a")
 
 
-def _shown(about: Subject, rows: CTE, order: Sequence[Any] | None) -> Any:
-    """The charts of the records that the caller is shown; a page reads one row more."""
+def _shown(about: Subject, rows: CTE, page: PageOf | None) -> Any:
+    """The charts of the records that the caller is shown."""
     chart = rows.c[about.chart.key or "id"].label("patient_id")
-    if order is None:
+    if page is None:
         return select(chart).subquery()
-    there = select(chart).where(rows.c.deleted_at.is_(None))
-    return there.order_by(*(_again(key, rows) for key in order)).limit(SHOWN).subquery()
+    there = select(chart, rows.c.deleted_at).order_by(*(_again(key, rows) for key in page.order))
+    first = there.limit(literal_column(str(page.limit), Integer)).subquery()
+    return select(first.c.patient_id).where(first.c.deleted_at.is_(None)).subquery()
 
 
 def _again(key: Any, rows: CTE) -> Any:

@@ -10,16 +10,17 @@ import orjson
 from sqlalchemy import ColumnElement, Select, Table, select
 
 from api import clock, db
-from api.access.policies import TABLE, Actor, Grant
+from api.access.policies import LINK, TABLE, Actor, Grant
 from api.audit import trail
 from api.core import gate
-from api.core.one_trip.composing import Subject, compose
+from api.core.one_trip.composing import CHART, CLINIC, PageOf, Subject, compose
 from api.db import Listing, Page, Values, found
 from api.errors import NotAllowed, NotSignedIn
 
 SHAPES = 256
 """How many prepared shapes of one list are kept."""
-Prepared = tuple[str, list[str]]
+Prepared = tuple[db.Trip, list[str]]
+"""A statement, and the names of its records' columns."""
 
 
 class _Hot:
@@ -33,26 +34,27 @@ class _Hot:
         chart: ColumnElement[Any],
         kind: str = "patient",
         in_chart: Table | None = None,
+        audited: bool = True,
     ) -> None:
         assert not any(granted.step_up for granted in TABLE[action].values())
-        self.about = Subject(action, table, chart, kind, in_chart)
+        self.about = Subject(action, table, chart, kind, in_chart, audited)
         self.records = records
 
     def _at_once(
         self, actor: Actor, prepared: Prepared, values: Values, about: UUID | None
     ) -> list[Values]:
         """The rows of the one statement; refuses as the gate does, by what the statement says."""
-        statement, names = prepared
+        trip, names = prepared
         event = {
             **{"event_id_": db.new_id(), "now_": clock.now(), "door_": actor.door},
             **{"request_id_": actor.request_id, "client_ip_": actor.client_ip},
             **{"about_id_": about, "kind_": None if about is None else self.about.kind},
         }
         who = {"sid_": actor.sign_in_id, "user_": actor.user_id, "clinic_": actor.clinic_id}
-        rows = db.in_one_trip(statement, {**event, **who, **values})
+        rows = db.in_one_trip(trip, {**event, **who, **values})
         if not rows:
             raise NotSignedIn("The sign-in has ended.")
-        trail.begin(self.about.action).written = True
+        trail.begin(self.about.action).written = self.about.audited
         self._refuse_unless_seen(actor, orjson.loads(rows[0][0]))
         there, table = 1 + names.index(self.about.table.c.id.key), self.about.table
         return [
@@ -67,13 +69,17 @@ class _Hot:
             raise NotAllowed("Your role does not do this.")
         found(said if said["seen"] else None)
 
-    def _compiled(self, records: Select[Any], order: Sequence[Any] | None) -> Prepared:
-        statement = compose(self.about, records, order)
-        names = [column.name for column in records.selected_columns]
-        return str(statement.compile(dialect=db.engine().dialect)), names
+    def _compiled(self, records: Select[Any], page: PageOf | None = None) -> Prepared:
+        trip = db.prepare_trip(compose(self.about, records, page))
+        return trip, [column.name for column in records.selected_columns]
 
     def _mine(self, actor: Actor) -> Select[Any]:
         return self.records.where(self.about.table.c.clinic_id == actor.clinic_id)
+
+
+def _alone() -> bool:
+    """Whether one trip says all: there is such a trip, and nothing was written before it."""
+    return db.one_trip_pool() is not None and not db.store().has_begun
 
 
 def _typed(said: Values) -> Values:
@@ -89,21 +95,39 @@ class Reading(_Hot):
         """The record, or `NotFound`; refusals in the order of the gate."""
         trail.begin(self.about.action)
         trail.about(self.about.kind, record_id)
-        if db.one_trip_pool() is None:
+        if actor.door == LINK or not _alone():
             return self._plainly(actor, record_id)
         values = {"record_id": record_id}
         return found(next(iter(self._at_once(actor, self._prepared(), values, record_id)), None))
 
     @lru_cache(maxsize=1)  # noqa: B019 - as many readings as there are, made at import
     def _prepared(self) -> Prepared:
-        return self._compiled(self.records, None)
+        return self._compiled(self.records)
 
     def _plainly(self, actor: Actor, record_id: UUID) -> Values:
         granted = gate.admit(actor, self.about.action)
         reach = gate.in_reach(actor, granted, self.about.chart)
         statement = self._mine(actor).where(reach)
-        row = found(db.store().row(statement, self.about.table, record_id=record_id))
+        values = {"record_id": record_id, CLINIC.key: actor.clinic_id}
+        row = found(db.store().row(statement, self.about.table, **values))
         trail.touches([row[self.about.chart.key or "id"]])
+        return row
+
+
+class Opening(Reading):
+    """The record at which a hot write begins; what is then added goes with its event in one trip.
+
+    The write must add records and change none.
+    """
+
+    def __init__(self, action: str, records: Select[Any], table: Table, chart: Any) -> None:
+        super().__init__(action, records, table, chart, audited=False)
+
+    def one(self, actor: Actor, record_id: UUID) -> Values:
+        """The record, or `NotFound`; from now on new rows wait for the end."""
+        row = super().one(actor, record_id)
+        trail.touches([row[self.about.chart.key or "id"]])
+        db.store().hold_back()
         return row
 
 
@@ -129,31 +153,42 @@ class Listed(_Hot):
         self.where, self.order, self.newest_first = where, tuple(order), newest_first
         self._prepared = lru_cache(SHAPES)(self._prepare)
 
-    def of_chart(self, actor: Actor, patient_id: UUID, asked: Page, **wanted: Any) -> Listing:
-        """A page of the one chart, which must be in reach: else `NotFound`."""
+    def of_chart(
+        self, actor: Actor, patient_id: UUID, asked: Page, plainly: bool = False, **wanted: Any
+    ) -> Listing:
+        """A page of the one chart, which must be in reach: else `NotFound`.
+
+        `plainly` for a caller that may still refuse: the event is then written with the answer.
+        """
         trail.begin(self.about.action)
         trail.about(self.about.kind, patient_id)
-        return self._page(actor, asked, _said(wanted), patient_id)
+        return self._page(actor, asked, _said(wanted), patient_id, plainly)
 
     def within_reach(self, actor: Actor, asked: Page, **wanted: Any) -> Listing:
         """A page of whatever lies in a chart in reach."""
         trail.begin(self.about.action)
         return self._page(actor, asked, _said(wanted), None)
 
-    def _page(self, actor: Actor, asked: Page, wanted: Values, patient_id: UUID | None) -> Listing:
-        if db.one_trip_pool() is None:
+    def _page(
+        self,
+        actor: Actor,
+        asked: Page,
+        wanted: Values,
+        patient_id: UUID | None,
+        plainly: bool = False,
+    ) -> Listing:
+        if plainly or not _alone():
             return self._plainly(actor, asked, wanted, patient_id)
-        values = {**wanted, **db.bounds(asked), "shown_": asked.limit, "patient_id_": patient_id}
+        values = {**wanted, **db.bounds(asked), CHART.key: patient_id}
         prepared = self._prepared(db.shape_of(asked), tuple(sorted(wanted)))
         return db.cut(self._at_once(actor, prepared, values, patient_id), asked, self.order)
 
-    def _prepare(self, shape: tuple[bool, bool], names: tuple[str, ...]) -> Prepared:
+    def _prepare(self, shape: db.Shape, names: tuple[str, ...]) -> Prepared:
         records = self._records(self.records, shape, names)
-        keys = [*records._order_by_clauses]
-        return self._compiled(records, keys)
+        return self._compiled(records, PageOf(records._order_by_clauses, shape.limit))
 
     def _records(
-        self, records: Select[Any], shape: tuple[bool, bool], names: tuple[str, ...]
+        self, records: Select[Any], shape: db.Shape, names: tuple[str, ...]
     ) -> Select[Any]:
         records = records.where(*map(self.where, names))
         return db.page_of(records, self.about.table, shape, self.order, self.newest_first)
@@ -170,7 +205,8 @@ class Listed(_Hot):
         statement = self._records(
             self._mine(actor).where(lies), db.shape_of(asked), tuple(sorted(wanted))
         )
-        rows = db.store().rows(statement, self.about.table, **wanted, **db.bounds(asked))
+        values = {**wanted, **db.bounds(asked), CLINIC.key: actor.clinic_id, CHART.key: patient_id}
+        rows = db.store().rows(statement, self.about.table, **values)
         listing = db.cut(rows, asked, self.order)
         if patient_id is None:
             trail.touches(row[self.about.chart.key or "id"] for row in listing.items)

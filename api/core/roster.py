@@ -1,0 +1,48 @@
+"""The roster: patients by what several rooms of the house know of them together."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, exists
+
+from api.access.policies import Actor
+from api.audit import trail
+from api.core import consents, patients
+from api.core.patients import charts
+from api.core.treatment import windows
+from api.db import Listing, Page, page
+
+INTEGRATION, CONSENT = "integration", "consent"
+NEEDS: Final = (INTEGRATION, CONSENT)
+"""What a patient may be in need of."""
+
+
+def list_patients_in_need(
+    actor: Actor,
+    asked: Page,
+    window: str | None = None,
+    needs: str | None = None,
+    **sought: Any,
+) -> Listing:
+    """The patients in reach whose window is open, closed or none, or who need something.
+
+    One query for all of them, and one that asks in which time zones they live.
+    """
+    statement = charts(actor, "patient:list")
+    conditions, values = patients.sought(actor.clinic_id, **sought)
+    if window is not None:
+        conditions.append(windows.stands(actor.clinic_id, window))
+    if needs is not None:
+        conditions.append(_needs(actor.clinic_id, needs))
+    narrowed = statement.where(*conditions).params(**values)
+    listing = page(narrowed, patients.patients, asked, opens=patients.patients)
+    trail.touches(row["id"] for row in listing.items)
+    listing.items = [patients.show_to(actor, row) for row in listing.items]
+    return listing
+
+
+def _needs(clinic_id: UUID, what: str) -> ColumnElement[bool]:
+    if what == INTEGRATION:
+        return windows.needs_integration()
+    standing = consents.standing(clinic_id, patients.patients.c.id, "treatment")
+    return ~exists().where(*standing).correlate(patients.patients)

@@ -1,0 +1,121 @@
+"""One-use check-in links over v1: made by the care team, opened and answered by their token."""
+
+from typing import Any
+
+import marshmallow as ma
+from flask import after_this_request, g, request
+
+from api.access.policies import Actor
+from api.core.outcomes import links
+from api.errors import NotFound
+from api.paging import Values
+from api.v1 import quota
+from api.v1.checkins import AnsweredCheckInSchema, Answers
+from api.v1.clinic import CrisisSchema
+from api.v1.forms import Ask, Instant, Show, Words, shown
+from api.v1.instrument_shapes import PatientInstrumentSchema
+from api.v1.resource import Blueprint, idempotency_key
+from api.v1.signin import MAX_TOKEN
+
+blp = Blueprint("check-in-links", "A form for one answer, without a sign-in.")
+HELD = "/check-in-links/<string:token>"
+
+
+class NewCheckInLinkSchema(Ask):
+    """For which instrument."""
+
+    instrument = Words(60, required=True, metadata={"description": "The key, such as phq-9."})
+
+
+class CheckInLinkSchema(Show):
+    """A link, with its token shown this once: send it to nobody but the patient."""
+
+    id = shown(ma.fields.UUID)
+    instrument = shown(ma.fields.String)
+    expires_at = shown(Instant)
+    token = shown(ma.fields.String)
+    address = shown(ma.fields.String, metadata={"description": "Where form and answers go."})
+
+
+class CheckInLinkFormSchema(Show):
+    """The form, and what must be known before its first question."""
+
+    crisis = ma.fields.Nested(CrisisSchema, required=True)
+    words = shown(ma.fields.String)
+    expires_at = shown(Instant)
+    instrument = ma.fields.Nested(PatientInstrumentSchema, required=True)
+
+
+class LinkAnswersSchema(Ask):
+    """The answers, all at once."""
+
+    answers = Answers(required=True)
+    answered_at = Instant(metadata={"description": "When they were given; not ahead."})
+
+
+@blp.before_request  # type: ignore[untyped-decorator]
+def _know_bearer() -> None:
+    """Whoever holds a token is known by it before anything of the body is read."""
+    token = (request.view_args or {}).get("token")
+    if token is None:
+        return
+    quota.spend_sign_in(token[:MAX_TOKEN], request.remote_addr)
+    if len(token) > MAX_TOKEN:
+        raise NotFound(links.GONE)
+    g.actor = links.bearer_of(token, g.request_id, request.remote_addr)
+
+
+@blp.offer(
+    "POST",
+    "/patients/<id:patient_id>/check-in-links",
+    "check_in_link:make",
+    body=NewCheckInLinkSchema,
+    answer=CheckInLinkSchema,
+    status=201,
+    example={"instrument": "phq-9"},
+)
+def make_check_in_link(actor: Actor, patient_id: Any, values: Values) -> Values:
+    """Make a link for one check-in.
+
+    Good once and for 72 hours; it opens the form and nothing of the chart. A former one for the
+    same instrument that was not used is good no more. 409 `instrument_text_missing` while there
+    is no wording to show.
+    """
+    return links.make_check_in_link(actor, patient_id, values)
+
+
+@blp.offer("GET", HELD, None, answer=CheckInLinkFormSchema, derived=True, errors=(404, 409))
+def open_check_in_link(token: str) -> Values:
+    """Open the form of a check-in link.
+
+    To open it does not use it up. A token that is unknown, used or over is 404.
+    """
+    return links.open_check_in_link(g.actor)
+
+
+@blp.offer(
+    "POST",
+    HELD,
+    None,
+    body=LinkAnswersSchema,
+    answer=AnsweredCheckInSchema,
+    status=201,
+    heard=lambda actor, token, said: links.hear_refused_link(actor, said),
+    errors=(404, 409),
+    example={"answers": {"gad7-1": 0, "gad7-2": None}},
+)
+def answer_check_in_link(token: str, values: Values) -> Values:
+    """Answer the form of a check-in link.
+
+    The check-in is complete, whatever was left open, and the link is used. The same answers with
+    the same `Idempotency-Key` are answered again for 24 hours.
+    """
+    answer, replayed = links.answer_check_in_link(g.actor, values, idempotency_key())
+    if replayed:
+        after_this_request(_say_replayed)
+    return answer
+
+
+def _say_replayed(response: Any) -> Any:
+    response.headers["Idempotent-Replayed"] = "true"
+    return response

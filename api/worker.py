@@ -1,0 +1,126 @@
+"""The worker: does what is due, and tells others what happened; as many of them as one likes."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Semaphore
+from time import monotonic
+
+from sqlalchemy.exc import OperationalError, TimeoutError as PoolTimeout
+
+from api import db
+from api.core import beats, clocks
+from api.outbox import deliver
+
+log = logging.getLogger("freshtrail.worker")
+NAME = "worker"
+BEAT_S = 10
+"""Seconds from one beat to the next."""
+IDLE_S = 1.0
+"""Seconds to wait when there was nothing to do."""
+RECOVER_S = 5.0
+"""Seconds to wait when the database did not answer."""
+HANDS = 4
+"""Deliveries that are on their way at once."""
+IN_A_ROW = 50
+"""Pieces of one kind of work before the other kinds have their turn."""
+
+
+class Worker:
+    """One worker: a loop that never waits for a receiver, and hands that do."""
+
+    def __init__(self) -> None:
+        self.stopping = Event()
+        self._hands = ThreadPoolExecutor(HANDS, "delivery")
+        self._free = Semaphore(HANDS)
+        self._beat_at = float("-inf")
+        self._settled = Event()
+
+    def stop(self) -> None:
+        """End after what is in hand."""
+        self.stopping.set()
+
+    def run(self, once: bool = False) -> None:
+        """Work until told to stop; with `once` until there is nothing to do."""
+        try:
+            while not self.stopping.is_set():
+                self._settled.clear()
+                was_idle = self._is_idle()
+                worked = self._turn()
+                if once and was_idle and not worked:
+                    return
+                if not worked:
+                    self._wait()
+        finally:
+            self._hands.shutdown(wait=True)
+
+    def _turn(self) -> bool:
+        """One round of everything; tells whether anything was done."""
+        try:
+            self._beat()
+            steps = [*clocks.DUE, lambda: deliver.share_out(db.store())]
+            worked = [_some(step) for step in steps]
+            return any([*worked, self._send()])
+        except (OperationalError, PoolTimeout):
+            log.exception("the database did not answer")
+            self.stopping.wait(RECOVER_S)
+            return False
+
+    def _beat(self) -> None:
+        if monotonic() - self._beat_at >= BEAT_S:
+            with db.transaction():
+                beats.beat(NAME)
+            self._beat_at = monotonic()
+
+    def _send(self) -> bool:
+        """Hand out deliveries while hands are free."""
+        sent = False
+        while not self.stopping.is_set() and self._free.acquire(blocking=False):
+            with db.transaction() as store:
+                job = deliver.take(store)
+            if job is None:
+                self._free.release()
+                break
+            self._hands.submit(self._deliver, job)
+            sent = True
+        return sent
+
+    def _deliver(self, job: deliver.Job) -> None:
+        try:
+            outcome = deliver.send(job)
+            with db.transaction() as store:
+                deliver.settle(store, job, outcome)
+        except Exception:
+            # The lease runs out, and the delivery is made anew.
+            log.exception("a delivery could not be settled")
+        finally:
+            self._free.release()
+            self._settled.set()
+
+    def _is_idle(self) -> bool:
+        """Whether no hand is at work; what comes of one that is may be due at once."""
+        held = 0
+        while self._free.acquire(blocking=False):
+            held += 1
+        self._free.release(held) if held else None
+        return held == HANDS
+
+    def _wait(self) -> None:
+        """Rest for a moment, or until a hand is free again."""
+        self._settled.wait(IDLE_S)
+
+
+def _some(step: Callable[[], bool]) -> bool:
+    """Do pieces of one kind of work, a transaction for each; tells whether there were any."""
+    for done in range(IN_A_ROW):
+        try:
+            with db.transaction():
+                if not step():
+                    return done > 0
+        except (OperationalError, PoolTimeout):
+            raise
+        except Exception:
+            # One kind of work that fails must not keep the others from being done.
+            log.exception("a piece of work failed")
+            return False
+    return True
