@@ -10,7 +10,7 @@ from api.core.outcomes import links
 from api.errors import NotFound
 from api.paging import Values
 from api.v1 import quota
-from api.v1.checkins import AnsweredCheckInSchema, Answers
+from api.v1.checkin_shapes import AnsweredCheckInSchema, Answers
 from api.v1.clinic import CrisisSchema
 from api.v1.forms import Ask, Instant, Show, Words, shown
 from api.v1.instrument_shapes import PatientInstrumentSchema

@@ -104,7 +104,9 @@ def test_a_reset_token_is_good_once_and_closes_the_others(scene: Scene, letters:
     with db.transaction():
         accounts.reset_password(first, ANOTHER)
     for token in (first, second, "nobody has this"):
-        refuses(lambda token=token: accounts.reset_password(token, PASSWORD), Invalid)
+        told = refuses(lambda token=token: accounts.reset_password(token, PASSWORD), Invalid)
+        assert [at for at, _ in told.errors] == ["/token"]
+    assert opened(scene["CT"].email, ANOTHER)["user_id"] == scene["CT"].user_id
 
 
 @pytest.mark.parametrize(("minutes", "good"), [(29, True), (31, False)])
@@ -118,6 +120,8 @@ def test_a_reset_token_is_good_for_thirty_minutes(
                 accounts.reset_password(token, ANOTHER)
         else:
             refuses(lambda: accounts.reset_password(token, ANOTHER), Invalid)
+    works = ANOTHER if good else PASSWORD
+    assert opened(scene["CT"].email, works)["user_id"] == scene["CT"].user_id
 
 
 def test_a_password_that_will_not_do_does_not_spend_the_token(
@@ -127,6 +131,7 @@ def test_a_password_that_will_not_do_does_not_spend_the_token(
     refuses(lambda: accounts.reset_password(token, "password1234"), Invalid)
     with db.transaction():
         accounts.reset_password(token, ANOTHER)
+    assert opened(scene["CT"].email, ANOTHER)["user_id"] == scene["CT"].user_id
 
 
 def test_asking_for_a_new_password_does_the_same_work_for_an_address_without_account(

@@ -1,6 +1,5 @@
 """Invitations: who may ask whom in, as what, and how one token makes one user."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +18,7 @@ from api.errors import Conflict, Invalid, NotAllowed, NotFound, NotSignedIn, Sta
 from api.paging import Page
 from tests import builders
 from tests.builders import PASSWORD, Scene
+from tests.core.signing import refuses
 from tests.racing import at_once
 
 NEW = "a quiet walk at dusk"
@@ -49,13 +49,6 @@ def accepted(token: str, password: str = NEW) -> db.Values:
         return invitations.accept_invitation(token, password)
 
 
-def refuses(run: Callable[[], Any], kind: type[Exception]) -> Any:
-    """The refusal that the run meets."""
-    with pytest.raises(kind) as caught, db.transaction():
-        run()
-    return caught.value
-
-
 def user(user_id: Any) -> db.Values:
     """A user as stored."""
     row = db.store().row(select(users).where(users.c.id == user_id))
@@ -66,7 +59,9 @@ def user(user_id: Any) -> db.Values:
 
 @pytest.mark.parametrize("name", ["PS", "CT", "PR", "AY"])
 def test_only_an_administrator_asks_somebody_in(scene: Scene, name: str) -> None:
-    refuses(lambda: invitations.invite(scene[name].actor, wish()), NotAllowed)
+    told = refuses(lambda: invitations.invite(scene[name].actor, wish()), NotAllowed)
+    assert told.detail == "Your role does not do this."
+    assert invitations.list_invitations(scene["CA"].actor, Page()).items == []
 
 
 def test_asking_in_and_taking_back_need_a_fresh_sign_in(scene: Scene) -> None:
@@ -169,7 +164,8 @@ def test_a_token_is_good_once(scene: Scene) -> None:
     token = invited(scene)["token"]
     accepted(token)
     for bad in (token, "nobody has this", ""):
-        refuses(lambda bad=bad: invitations.accept_invitation(bad, NEW), Invalid)
+        told = refuses(lambda bad=bad: invitations.accept_invitation(bad, NEW), Invalid)
+        assert [at for at, _ in told.errors] == ["/token"]
 
 
 @pytest.mark.parametrize(("hours", "good"), [(71, True), (73, False)])
@@ -177,15 +173,17 @@ def test_an_invitation_is_good_for_seventy_two_hours(scene: Scene, hours: int, g
     token = invited(scene)["token"]
     with time_machine.travel(clock.now() + timedelta(hours=hours)):
         if good:
-            accepted(token)
+            assert accepted(token)["kind"] == Role.CLINICIAN
         else:
-            refuses(lambda: invitations.accept_invitation(token, NEW), Invalid)
+            told = refuses(lambda: invitations.accept_invitation(token, NEW), Invalid)
+            assert [at for at, _ in told.errors] == ["/token"]
 
 
 def test_a_password_that_will_not_do_does_not_spend_the_invitation(scene: Scene) -> None:
     token = invited(scene)["token"]
-    refuses(lambda: invitations.accept_invitation(token, "password1234"), Invalid)
-    accepted(token)
+    told = refuses(lambda: invitations.accept_invitation(token, "password1234"), Invalid)
+    assert [at for at, _ in told.errors] == ["/password"]
+    assert accepted(token)["kind"] == Role.CLINICIAN
 
 
 def test_an_address_with_an_account_comes_in_with_its_own_password(scene: Scene) -> None:
@@ -226,8 +224,12 @@ def test_two_invitations_of_one_address_make_one_user(scene: Scene) -> None:
     token = invited(scene, email=email)["token"]
     with db.transaction():
         _, other = invitations._invite(scene.clinic_id, None, wish(email=email))
-    accepted(token)
+    first = accepted(token)
     refuses(lambda: invitations.accept_invitation(other, NEW), Conflict)
+    account = user(first["id"])["account_id"]
+    mine = select(func.count()).where(users.c.account_id == account)
+    assert db.store().execute(mine).scalar() == 1
+    db.leave_store()
 
 
 def test_of_all_who_accept_at_once_one_comes_in(app: Flask, scene: Scene) -> None:
@@ -255,6 +257,7 @@ def test_an_invitation_taken_back_is_good_no_more(scene: Scene) -> None:
         invitations.withdraw_invitation(scene["CA"].actor, there["id"], 1)
     refuses(lambda: invitations.accept_invitation(there["token"], NEW), Invalid)
     refuses(lambda: invitations.read_invitation(scene["CA"].actor, there["id"]), NotFound)
+    assert invitations.list_invitations(scene["CA"].actor, Page()).items == []
 
 
 def test_an_invitation_that_was_accepted_is_not_taken_back(scene: Scene) -> None:
@@ -287,7 +290,15 @@ def test_a_new_clinic_has_an_invitation_for_its_first_administrator(app: Flask) 
 
 
 def test_a_clinic_is_not_made_in_a_zone_that_is_none(app: Flask) -> None:
-    refuses(lambda: invitations.create_clinic("Hillside", "Mars/Base", "a@b.example"), Invalid)
+    def made() -> int:
+        with db.transaction() as store:
+            return int(store.execute(select(func.count()).select_from(clinics)).scalar_one())
+
+    before = made()
+    told = refuses(
+        lambda: invitations.create_clinic("Hillside", "Mars/Base", "a@b.example"), Invalid
+    )
+    assert told.errors == [("/time_zone", "Not an IANA time zone.")] and made() == before
 
 
 def test_a_password_is_not_ones_own_address(scene: Scene) -> None:

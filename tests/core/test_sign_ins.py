@@ -154,6 +154,7 @@ def test_without_the_same_key_the_second_use_ends_the_sign_in(
     second = refreshed(first["refresh_token"], "k")
     refuses(lambda: signing.refresh(first["refresh_token"], key))
     refuses(lambda: signing.refresh(second["refresh_token"]))
+    assert ended(first)
 
 
 def test_a_first_use_without_a_key_is_never_given_again(scene: Scene) -> None:
@@ -198,7 +199,8 @@ def test_who_was_disabled_gets_no_fresh_token(scene: Scene, column: str) -> None
     with db.transaction() as store:
         mine = users.update().where(users.c.id == scene["CT"].user_id)
         store.execute(mine.values({column: clock.now()}))
-    refuses(lambda: signing.refresh(first["refresh_token"]))
+    told = refuses(lambda: signing.refresh(first["refresh_token"]))
+    assert told.kind == "not_signed_in"
 
 
 def test_only_digests_of_refresh_tokens_are_stored(scene: Scene) -> None:
