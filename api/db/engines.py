@@ -112,7 +112,7 @@ def prepare_trip(statement: Select[Any]) -> Trip:
 def in_one_trip(trip: Trip, values: Values) -> list[Any]:
     """The rows of one prepared statement on the driver's own cursor: one trip, its own transaction.
 
-    Measured against the same statement through a Core connection: see `benchmarks/README.md`.
+    What it is worth: `benchmarks/README.md`.
     """
     pool = one_trip_pool()
     assert pool is not None

@@ -2,7 +2,7 @@
 
 Marshmallow's own dump copies a schema's fields at each call and asks each for its value anew. An
 answer needs none of that: what JSON can hold is taken as it is, the rest as its field says.
-Measured in `benchmarks/README.md`; the schema stays what is documented and tested.
+What it is worth: `benchmarks/README.md`. The schema stays what is documented and tested.
 """
 
 from collections.abc import Callable, Iterable
