@@ -20,6 +20,10 @@ from api.v1.resource import Blueprint
 blp = Blueprint("instruments", "Questionnaires: items, options, scoring, rights and codes.")
 ONE = "/instruments/<string:key>"
 DEFINITION = "InstrumentDefinition"
+CONDITIONS = (
+    "`sum_times` needs `multiplier`, `sum_of_domain_max` needs `domains`, `tier` needs `tiers`, and"
+    " no other method takes them; `range` is null for `tier` and `subscales_only` and needed else."
+)
 """The name under which the document has the JSON Schema of a definition."""
 EXAMPLE = {
     "definition": {
@@ -137,9 +141,15 @@ class InstrumentTextSchema(LicenceFields):
 
 
 def definition_schema() -> dict[str, Any]:
-    """The JSON Schema of a definition as the document has it, its references within that."""
+    """The JSON Schema of a definition as the document has it, its references within that.
+
+    What one field of the scoring asks of another is told in words: the tools that read the document
+    take a condition for a shape of its own. The server checks it all the same.
+    """
     moved: dict[str, Any] = _moved(checks.schema())
     moved.pop("$schema")
+    moved["$defs"]["scoring"].pop("allOf")
+    moved["$defs"]["scoring"]["description"] = CONDITIONS
     return moved
 
 

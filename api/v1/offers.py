@@ -176,7 +176,8 @@ def _success(plan: Offer) -> dict[str, Any]:
 def _answers(plan: Offer, answer: type[Show]) -> Any:
     """What is answered; a patient's own schema, where there is one, beside that of the staff.
 
-    An empty page is one of both, so that pages are `anyOf`; one record is `oneOf`.
+    One record is `oneOf`. An empty page is one of both, and so is what differs within a part alone:
+    they are `anyOf`.
     """
     if plan.to_patient is None or plan.action is None:
         return page_of(answer, plan.beside) if plan.paged else answer
@@ -184,9 +185,16 @@ def _answers(plan: Offer, answer: type[Show]) -> Any:
     both = [page_of(s, plan.beside) if plan.paged else s for s in (answer, plan.to_patient)]
     first: dict[str, Any] = {"allOf": [both[0]], "x-roles": staff}
     second: dict[str, Any] = {"allOf": [both[1]], "x-roles": [policies.Role.PATIENT.value]}
-    if not plan.paged:
-        second["unevaluatedProperties"] = False  # else the staff's answer would be both
-    return {"anyOf" if plan.paged else "oneOf": [first, second]}
+    if plan.paged or not _has_more(answer, plan.to_patient):
+        return {"anyOf": [first, second]}
+    second["unevaluatedProperties"] = False  # else the staff's answer would be both
+    return {"oneOf": [first, second]}
+
+
+def _has_more(answer: type[Show], other: type[Show]) -> bool:
+    """Whether a field is always in one schema and never in the other."""
+    there = answer._declared_fields
+    return any(f.required and n not in other._declared_fields for n, f in there.items())
 
 
 def _headers(plan: Offer) -> list[dict[str, Any]]:
