@@ -11,14 +11,14 @@ from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, ValidationError
 
-from api import db
+from api import db, edge
 from api.access import tokens
 from api.access.policies import Actor
 from api.audit import trail
 from api.config import settings
 from api.core.outcomes import worsening as _worsening  # noqa: F401
 from api.core.treatment import sessions as _sessions  # noqa: F401
-from api.errors import Busy, NotSignedIn, Refusal, Stale, Unavailable
+from api.errors import Busy, Refusal, Stale, Unavailable
 from api.v1 import discovery, door as v1, pages, problem, quota
 from api.v1.body import read_json
 from api.v1.forms import ID
@@ -43,12 +43,6 @@ EXPOSED = [
     "X-Request-ID",
 ]
 
-ALWAYS = [
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Vary", "Authorization, Accept"),
-]
-
 
 class IdConverter(BaseConverter):
     """An id in a path: a UUID in canonical lower case; anything else is no such path."""
@@ -63,9 +57,26 @@ class IdConverter(BaseConverter):
             raise ValidationError from None
 
 
+class Server(Flask):
+    """Flask, without what it does at each request for servers of another kind.
+
+    What that is worth: `benchmarks/README.md`.
+    """
+
+    def ensure_sync(self, func: Any) -> Any:
+        """The function itself: none of ours is a coroutine."""
+        return func
+
+    def create_url_adapter(self, request: Any) -> Any:
+        """The addresses of one request; no rule of ours asks for a host or a subdomain."""
+        if request is None:
+            return super().create_url_adapter(request)
+        return self.url_map.bind("", path_info=request.path, default_method=request.method)
+
+
 def build() -> Flask:
     """The application, ready to serve; raises `Unsafe` when the settings are not."""
-    app = Flask("api", static_folder=None)
+    app = Server("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings().body_kib * 1024 + 1
     app.url_map.converters["id"] = IdConverter
     app.url_map.strict_slashes = True
@@ -81,6 +92,7 @@ def build() -> Flask:
     pages.register(app)
     discovery.register(app)
     app.register_error_handler(Exception, _refuse)
+    app.wsgi_app = edge.dressed(app.wsgi_app, settings().mode == "production")  # type: ignore[method-assign, assignment]
     return app
 
 
@@ -96,7 +108,7 @@ def _enter() -> None:
     offer = _app().extensions["offers"].get(request.endpoint)
     if offer is None or offer.action is None or request.method == "OPTIONS":
         return
-    claims = tokens.read(_authorization())
+    claims = tokens.read(request.environ.get("HTTP_AUTHORIZATION"))
     g.actor = Actor(
         sign_in_id=claims["sid"],
         user_id=claims["sub"],
@@ -105,13 +117,6 @@ def _enter() -> None:
         client_ip=request.remote_addr,
     )
     quota.spend(g.actor)
-
-
-def _authorization() -> str | None:
-    headers = request.headers.getlist("Authorization")
-    if len(headers) > 1:
-        raise NotSignedIn("Send one Authorization header.")
-    return headers[0] if headers else None
 
 
 def _app() -> Flask:
@@ -180,14 +185,8 @@ def _hear(offer: Any, actor: Actor) -> dict[str, Any] | None:
 
 
 def _dress(response: Response) -> Response:
-    headers = response.headers
-    headers.add("X-Request-ID", getattr(g, "request_id", ""))
-    headers.extend(ALWAYS)
-    headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-    headers.setdefault("Cache-Control", "no-store")
-    if settings().mode == "production":
-        headers["Strict-Transport-Security"] = "max-age=63072000; includeSubDomains"
-    quota.tell(response)
+    told = [("X-Request-ID", getattr(g, "request_id", "")), *quota.told()]
+    request.environ[edge.OF_REQUEST] = told
     return response
 
 

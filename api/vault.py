@@ -86,6 +86,11 @@ def seal(plain: str, place: str, row_id: object, clinic_id: UUID = GLOBAL) -> st
 
 def unseal(sealed: str, place: str, row_id: object, clinic_id: UUID = GLOBAL) -> str:
     """What was sealed; raises `Unavailable` when key, place, row or clinic do not match."""
+    return unseal_bytes(sealed, place, row_id, clinic_id).decode()
+
+
+def unseal_bytes(sealed: str, place: str, row_id: object, clinic_id: UUID = GLOBAL) -> bytes:
+    """The same, as UTF-8."""
     try:
         _, kid, nonce, hidden = sealed.split(".")
         if len(nonce) != NONCE_SIGNS:
@@ -93,7 +98,7 @@ def unseal(sealed: str, place: str, row_id: object, clinic_id: UUID = GLOBAL) ->
         cipher, ours = _cipher(kid, clinic_id)
         bound = f"{place}|{row_id}{ours}".encode()
         data = _unb64(nonce + hidden)  # 12 bytes are 16 signs: the two can be read as one
-        return cipher.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], bound).decode()
+        return cipher.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], bound)
     except (InvalidTag, KeyError, ValueError) as problem:
         raise Unavailable("A protected field can't be opened.") from problem
 
@@ -105,7 +110,7 @@ def seal_json(value: Any, place: str, row_id: object, clinic_id: UUID = GLOBAL) 
 
 def unseal_json(sealed: str, place: str, row_id: object, clinic_id: UUID = GLOBAL) -> Any:
     """The JSON value that `seal_json` sealed."""
-    return orjson.loads(unseal(sealed, place, row_id, clinic_id))
+    return orjson.loads(unseal_bytes(sealed, place, row_id, clinic_id))
 
 
 def blind(value: str, column: str, clinic_id: UUID = GLOBAL) -> str:
@@ -119,6 +124,11 @@ def blind(value: str, column: str, clinic_id: UUID = GLOBAL) -> str:
 TO_URL = bytes.maketrans(b"+/", b"-_")
 FROM_URL = bytes.maketrans(b"-_+/", b"+/!!")
 """Between the two alphabets of base64 (RFC 4648); the standard one's own signs are refused."""
+SIGNS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+LAST = (b"", b"", SIGNS[::16], SIGNS[::4])
+"""The last signs whose spare bits are zero, by how many signs are over: so bytes have one
+spelling (RFC 4648, section 3.5). One sign over is none."""
+PADDING = (b"", b"===", b"==", b"=")
 
 
 def _b64(data: bytes) -> str:
@@ -127,7 +137,7 @@ def _b64(data: bytes) -> str:
 
 def _unb64(text: str) -> bytes:
     spelled = text.encode().translate(FROM_URL)
-    data = a2b_base64(spelled + b"=" * (-len(spelled) % 4))
-    if b2a_base64(data, newline=False).rstrip(b"=") != spelled:
+    over = len(spelled) % 4
+    if over and spelled[-1] not in LAST[over]:
         raise ValueError("not the one spelling of these bytes")
-    return data
+    return a2b_base64(spelled + PADDING[over], strict_mode=True)

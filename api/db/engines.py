@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import psycopg
 from psycopg.types.json import Json
+from psycopg.types.string import TextLoader
 from sqlalchemy import Connection, Engine, Select, create_engine, event, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
@@ -78,13 +79,20 @@ def one_trip_pool() -> Engine | None:
     """The autocommit engine of hot reads on PostgreSQL; None on SQLite, which has no such trip."""
     if not settings().url.startswith("postgresql"):
         return None
-    return make_engine(
+    made = make_engine(
         settings().url,
         settings().threads,
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,  # each statement is a transaction of its own
         plan="force_generic_plan",  # a plan for its values costs more than the statement
     )
+    event.listen(made, "connect", _leave_json_to_us)
+    return made
+
+
+def _leave_json_to_us(connection: Any, _record: Any) -> None:
+    """What is JSON comes as text: some of it is sent on as it is."""
+    connection.adapters.register_loader("json", TextLoader)
 
 
 @dataclass(frozen=True)

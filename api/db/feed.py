@@ -5,9 +5,9 @@ is settled, and nothing can come before it any more. SQLite lets one writer in a
 there the order of rows is the order of commits.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -97,22 +97,39 @@ def told(table: Table, before: Mapping[str, Any] | None, after: Mapping[str, Any
     }
 
 
-Beside = tuple[Table, ...]
-"""The tables whose rows go with a record, in the order of the rows."""
+Beside = tuple[tuple[Table, tuple[str, ...]], ...]
+"""The tables whose rows go with a record, in the order of the rows, each with its columns."""
+Rows = Sequence[tuple[Table, Values]]
+SHAPES = 512
+"""How many statements of each kind are kept."""
 
 
-def placed(number: int, values: Values) -> Values:
-    """Values under the names that they have as the `number`th row beside a record."""
-    return {f"beside_{number}_{key}": value for key, value in values.items()}
+def shape_of(rows: Rows) -> Beside:
+    """What the statement of these rows depends on."""
+    return tuple((table, tuple(values)) for table, values in rows)
 
 
-@cache
+def placed(rows: Rows) -> Values:
+    """Their values, under the names that they have in that statement."""
+    return {
+        f"beside_{number}_{key}": value
+        for number, (_, values) in enumerate(rows)
+        for key, value in values.items()
+    }
+
+
+def filled(values: Values) -> Values:
+    """The columns that hold something; the others need not be named."""
+    return {key: value for key, value in values.items() if value is not None}
+
+
+@lru_cache(SHAPES)
 def added(table: Table, beside: Beside) -> Insert:
     """A record and the rows beside it in one statement (PostgreSQL)."""
     return table.insert().add_cte(*_inserts(beside))
 
 
-@cache
+@lru_cache(SHAPES)
 def changed(table: Table, keys: tuple[str, ...], beside: Beside) -> Update:
     """A record's next version and the rows beside it in one statement (PostgreSQL).
 
@@ -126,18 +143,17 @@ def changed(table: Table, keys: tuple[str, ...], beside: Beside) -> Update:
     return table.update().where(*is_same).values(values).add_cte(*_inserts(beside))
 
 
-@cache
+@lru_cache(SHAPES)
 def together(rows: Beside) -> Select[Any]:
     """New rows of several tables in one statement (PostgreSQL); placed as beside a record."""
     return select(literal_column("1")).add_cte(*_inserts(rows))
 
 
 def _inserts(beside: Beside) -> list[Any]:
-    return [_insert(number, table).cte(f"beside_{number}") for number, table in enumerate(beside)]
+    return [_insert(n, *row).cte(f"beside_{n}") for n, row in enumerate(beside)]
 
 
-def _insert(number: int, table: Table) -> Insert:
-    keys = COLUMNS if table is changes else table.c.keys()
+def _insert(number: int, table: Table, keys: tuple[str, ...]) -> Insert:
     values: Values = {
         key: bindparam(f"beside_{number}_{key}", type_=table.c[key].type) for key in keys
     }

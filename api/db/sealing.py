@@ -1,9 +1,10 @@
 """Sealed columns: sealed on their way into the database and opened on their way out."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import cache
 from typing import Any
 
+import orjson
 from sqlalchemy import Table
 
 from api import vault
@@ -13,12 +14,11 @@ from api.paging import Values
 
 def conceal(table: Table, record: Mapping[str, Any], keys: Any) -> Values:
     """The values of `keys` as the database may see them: sealed columns sealed."""
-    hidden = {}
-    for key in keys:
-        value = record[key]
-        if value is not None and isinstance(table.c[key].type, Sealed):
-            value = vault.seal_json(value, f"{table.name}.{key}", record["id"], record["clinic_id"])
-        hidden[key] = value
+    hidden = {key: record[key] for key in keys}
+    for key, place in _places(table):
+        value = hidden.get(key)
+        if value is not None:
+            hidden[key] = vault.seal_json(value, place, record["id"], record["clinic_id"])
     return hidden
 
 
@@ -28,12 +28,22 @@ def sealed_columns(table: Table) -> tuple[str, ...]:
     return tuple(column.key for column in table.c if isinstance(column.type, Sealed))
 
 
-def reveal(table: Table | None, row: Values) -> Values:
-    """The row with the sealed columns of `table` opened; needs its `id` and `clinic_id`."""
+def reveal(table: Table | None, row: Values, as_written: Container[str] = ()) -> Values:
+    """The row with the sealed columns of `table` opened; needs its `id` and `clinic_id`.
+
+    Those of `as_written` become what a JSON writer takes as it stands, and nobody reads.
+    """
     if table is None:
         return row
-    for key in sealed_columns(table):
+    row_id = str(row.get("id"))  # once, for each value is bound to it
+    for key, place in _places(table):
         if row.get(key) is not None:
-            place = f"{table.name}.{key}"
-            row[key] = vault.unseal_json(row[key], place, row["id"], row["clinic_id"])
+            text = vault.unseal_bytes(row[key], place, row_id, row["clinic_id"])
+            row[key] = orjson.Fragment(text) if key in as_written else orjson.loads(text)
     return row
+
+
+@cache
+def _places(table: Table) -> tuple[tuple[str, str], ...]:
+    """Each sealed column, with the place that its values are sealed for."""
+    return tuple((key, f"{table.name}.{key}") for key in sealed_columns(table))

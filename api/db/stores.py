@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Select, Table, select
@@ -78,10 +78,12 @@ class Store:
         sealed = conceal(table, record, table.c.keys())
         beside = self._beside(table, None, record, also)
         if self._waiting is not None:
-            self._waiting += [(table, sealed), *beside]
+            self._wait(table, sealed)
+            for other, row in beside:
+                self._wait(other, row)
         elif self.on_postgres:
-            statement = feed.added(table, tuple(other for other, _ in beside))
-            self.connection.execute(statement, sealed | _placed(beside))
+            statement = feed.added(table, feed.shape_of(beside))
+            self.connection.execute(statement, sealed | feed.placed(beside))
         else:
             self.connection.execute(table.insert(), sealed)
             self._write_apart(beside)
@@ -103,10 +105,10 @@ class Store:
         sealed = conceal(table, after, changed.keys())
         beside = self._beside(table, record, after, also)
         together = beside if self.on_postgres else []
-        statement = feed.changed(table, tuple(sealed), tuple(other for other, _ in together))
+        statement = feed.changed(table, tuple(sealed), feed.shape_of(together))
         given = {f"to_{key}": value for key, value in sealed.items()}
         given |= {f"is_{key}": record[key] for key in ("clinic_id", "id", "version")}
-        if self.connection.execute(statement, given | _placed(together)).rowcount != 1:
+        if self.connection.execute(statement, given | feed.placed(together)).rowcount != 1:
             raise Stale("The record was changed meanwhile.")
         if not self.on_postgres:
             self._write_apart(beside)
@@ -140,11 +142,16 @@ class Store:
 
     def append(self, table: Table, rows: Sequence[Values]) -> None:
         """Insert rows that nobody reads or changes again in this transaction."""
-        full = [{**dict.fromkeys(table.c.keys()), **row} for row in rows]
         if self._waiting is not None:
-            self._waiting += [(table, row) for row in full]
+            for row in rows:
+                self._wait(table, row)
         else:
-            self.connection.execute(table.insert(), full)
+            nothing = dict.fromkeys(table.c.keys())
+            self.connection.execute(table.insert(), [{**nothing, **row} for row in rows])
+
+    def _wait(self, table: Table, row: Values) -> None:
+        assert self._waiting is not None
+        self._waiting.append((table, feed.filled(row)))
 
     def hold_back(self) -> None:
         """Let new rows wait for the end, to go in one statement, its own transaction.
@@ -158,8 +165,8 @@ class Store:
     def _write_waiting(self) -> None:
         waiting, self._waiting = self._waiting, None
         if waiting:
-            tables = tuple(table for table, _ in waiting)
-            self.connection.execute(feed.together(tables), _placed(waiting))
+            statement = feed.together(feed.shape_of(waiting))
+            self.connection.execute(statement, feed.placed(waiting))
 
     def hold(self, table: Table, record: Mapping[str, Any]) -> None:
         """Keep others from holding the record until this transaction ends; reads go on."""
@@ -176,7 +183,7 @@ class Store:
         """Keep what was done and give the connection back."""
         waiting, self._waiting = self._waiting, None
         if waiting:
-            in_one_trip(_trip(tuple(table for table, _ in waiting)), _placed(waiting))
+            in_one_trip(_trip(feed.shape_of(waiting)), feed.placed(waiting))
         if self._connection is not None:
             self._connection.commit()
             self.close()
@@ -195,17 +202,9 @@ class Store:
             connection.close()
 
 
-@cache
-def _trip(tables: tuple[Table, ...]) -> Trip:
-    return prepare_trip(feed.together(tables))
-
-
-def _placed(beside: Sequence[tuple[Table, Values]]) -> Values:
-    return {
-        name: value
-        for number, (_, values) in enumerate(beside)
-        for name, value in feed.placed(number, values).items()
-    }
+@lru_cache(feed.SHAPES)
+def _trip(rows: feed.Beside) -> Trip:
+    return prepare_trip(feed.together(rows))
 
 
 _store: ContextVar[Store | None] = ContextVar("store", default=None)

@@ -41,6 +41,7 @@ class CheckInQuery(PageQuery):
     answer=CheckInSchema,
     to_patient=PatientCheckInSchema,
     paged=True,
+    ready=True,
     early=False,
 )
 def list_checkins(actor: Actor, patient_id: Any, **asked: Any) -> Listing:

@@ -235,6 +235,7 @@ class RosterQuery(PatientQuery):
     query=RosterQuery,
     answer=PatientSchema,
     paged=True,
+    ready=True,
     early=False,
 )
 def list_patients(actor: Actor, **asked: Any) -> Listing:
@@ -265,7 +266,14 @@ def admit_patient(actor: Actor, values: Values) -> Values:
     return patients.admit_patient(actor, _columns(values))
 
 
-@blp.offer("GET", "/patients/<id:patient_id>", "patient:read", answer=PatientSchema, early=False)
+@blp.offer(
+    "GET",
+    "/patients/<id:patient_id>",
+    "patient:read",
+    answer=PatientSchema,
+    ready=True,
+    early=False,
+)
 def read_patient(actor: Actor, patient_id: Any) -> Values:
     """Read a patient."""
     return patients.read_patient(actor, patient_id)

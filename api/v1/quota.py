@@ -4,7 +4,7 @@ import time
 from functools import cache
 from threading import Lock
 
-from flask import Response, g
+from flask import g
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
@@ -100,12 +100,11 @@ def _seconds(key: str) -> int:
     return max(1, round(_limiter().storage.get_expiry(key) - time.time()))
 
 
-def tell(response: Response) -> None:
-    """The rate-limit headers (draft-ietf-httpapi-ratelimit-headers)."""
+def told() -> list[tuple[str, str]]:
+    """The rate-limit headers of this request (draft-ietf-httpapi-ratelimit-headers)."""
     quota = getattr(g, "quota", None)
     if quota is None:
-        return
+        return []
     amount, count, key = quota
     left = f'"principal";r={max(0, amount - count)};t={_seconds(key)}'
-    response.headers.add("RateLimit-Policy", f'"principal";q={amount};w=60')
-    response.headers.add("RateLimit", left)
+    return [("RateLimit-Policy", f'"principal";q={amount};w=60'), ("RateLimit", left)]

@@ -69,12 +69,13 @@ def later(**span: float) -> None:
 
 
 @pytest.fixture
-def heard(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, set[str]]]:
-    """The events told, with the names of the ids in each."""
+def heard(monkeypatch: pytest.MonkeyPatch, scene: Scene) -> list[tuple[str, set[str]]]:
+    """The events told of this clinic, with the names of the ids in each."""
     events: list[tuple[str, set[str]]] = []
 
-    def append(_store: Any, _clinic: Any, name: str, subject: dict[str, Any]) -> None:
-        events.append((name, set(subject)))
+    def append(_store: Any, clinic: Any, name: str, subject: dict[str, Any]) -> None:
+        if clinic == scene["CT"].clinic_id:  # the clocks run for every clinic there is
+            events.append((name, set(subject)))
 
     monkeypatch.setattr(telling.events, "append", append)
     return events

@@ -12,7 +12,9 @@ from sqlalchemy import select
 from api import clock, db
 from api.access.users import users
 from api.core.gate import care_team
+from api.v1.checkin_shapes import CheckInSchema, PatientCheckInSchema
 from api.v1.forms import show_instant
+from api.v1.patients import PatientSchema
 from tests.builders import Person, join_team, make_session, make_sign_in
 from tests.conftest import Caller
 
@@ -247,3 +249,19 @@ def test_a_chart_whose_duty_ended_is_a_tombstone_with_its_sessions(call: Any, sc
             calendar = caller.get(f"/sessions?updated_since={since}").json
             ids = [each["id"] for each in calendar["tombstones"]]
             assert ids == [str(booked["id"])] * gone
+
+
+def test_a_patient_and_their_check_ins_have_what_the_document_says_and_no_more(
+    call: Any, scene: Any
+) -> None:
+    """These answers go out as the core makes them; others pass through their schema."""
+    path = f"/patients/{scene.patient['id']}"
+    body = {"instrument": "gad-7", "answers": {f"gad7-{i}": 0 for i in range(1, 8)}}
+    assert call("CT").post(f"{path}/check-ins", body | {"complete": True}).status_code == 201
+    for who, shape in (("CT", CheckInSchema), ("PS", PatientCheckInSchema)):
+        as_listed = call(who).get(f"{path}/check-ins").json["items"]
+        needed = {name for name, field in shape().dump_fields.items() if field.required}
+        assert needed <= set(as_listed[0]) <= set(shape().dump_fields)
+        assert type(as_listed[0]["total"]) is int
+        one, [listed] = call(who).get(path).json, call(who).get("/patients").json["items"]
+        assert list(one) == list(listed) == list(PatientSchema().dump_fields)

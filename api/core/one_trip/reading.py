@@ -7,7 +7,8 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Select, Table, select
+from orjson import loads
+from sqlalchemy import JSON, ColumnElement, Select, Table, select
 
 from api import clock, db
 from api.access.policies import LINK, TABLE, Actor, Grant
@@ -24,7 +25,11 @@ Prepared = tuple[db.Trip, list[str]]
 
 
 class _Hot:
-    """What reads share: who may, and where their records are."""
+    """What reads share: who may, and where their records are.
+
+    `as_written` names columns that hold JSON and are shown as they are: on PostgreSQL they come
+    as a fragment for the JSON writer, and nobody reads what is in them.
+    """
 
     def __init__(
         self,
@@ -35,10 +40,13 @@ class _Hot:
         kind: str = "patient",
         in_chart: Table | None = None,
         audited: bool = True,
+        as_written: Sequence[str] = (),
     ) -> None:
         assert not any(granted.step_up for granted in TABLE[action].values())
         self.about = Subject(action, table, chart, kind, in_chart, audited)
         self.records = records
+        self.as_written = frozenset(as_written)
+        self.json = [c.name for c in records.selected_columns if isinstance(c.type, JSON)]
 
     def _at_once(
         self, actor: Actor, prepared: Prepared, values: Values, about: UUID | None
@@ -55,16 +63,19 @@ class _Hot:
         if not rows:
             raise NotSignedIn("The sign-in has ended.")
         trail.begin(self.about.action).written = self.about.audited
-        self._refuse_unless_seen(actor, orjson.loads(rows[0][0]))
+        self._refuse_unless_seen(actor, loads(rows[0][0]))
         there, table = 1 + names.index(self.about.table.c.id.key), self.about.table
-        return [
-            db.reveal(table, dict(zip(names, row[1:], strict=True)))
-            for row in rows
-            if row[there] is not None
-        ]
+        seen = [dict(zip(names, row[1:], strict=True)) for row in rows if row[there] is not None]
+        for row in seen:
+            db.reveal(table, row, self.as_written)
+            for name in self.json:
+                text = row[name]
+                if text is not None:
+                    row[name] = orjson.Fragment(text) if name in self.as_written else loads(text)
+        return seen
 
     def _refuse_unless_seen(self, actor: Actor, said: Values) -> None:
-        actor.known = gate.rights_of(_typed(said))
+        actor.known = gate.rights_of(_typed(actor, said))
         if actor.rights.role not in TABLE[self.about.action]:
             raise NotAllowed("Your role does not do this.")
         found(said if said["seen"] else None)
@@ -82,33 +93,41 @@ def _alone() -> bool:
     return db.one_trip_pool() is not None and not db.store().has_begun
 
 
-def _typed(said: Values) -> Values:
-    """The columns of the sign-in as the database's driver would give them."""
-    ids = {n: said[n] and UUID(said[n]) for n in ("user_id", "clinic_id", "own_patient_id")}
-    return said | ids | {"auth_time": datetime.fromisoformat(said["auth_time"])}
+def _typed(actor: Actor, said: Values) -> Values:
+    """The columns of the sign-in as the database's driver would give them.
+
+    User and clinic are those of the actor: the statement finds no other.
+    """
+    said["user_id"], said["clinic_id"] = actor.user_id, actor.clinic_id
+    said["own_patient_id"] = said["own_patient_id"] and UUID(said["own_patient_id"])
+    said["auth_time"] = datetime.fromisoformat(said["auth_time"])
+    return said
 
 
 class Reading(_Hot):
     """One record of `table`: `records` selects it by the bound value `record_id`."""
 
-    def one(self, actor: Actor, record_id: UUID) -> Values:
-        """The record, or `NotFound`; refusals in the order of the gate."""
+    def one(self, actor: Actor, record_id: UUID, **given: Any) -> Values:
+        """The record, or `NotFound`; refusals in the order of the gate.
+
+        `given` are further values that `records` is bound to.
+        """
         trail.begin(self.about.action)
         trail.about(self.about.kind, record_id)
         if actor.door == LINK or not _alone():
-            return self._plainly(actor, record_id)
-        values = {"record_id": record_id}
+            return self._plainly(actor, record_id, given)
+        values = {"record_id": record_id, **given}
         return found(next(iter(self._at_once(actor, self._prepared(), values, record_id)), None))
 
     @lru_cache(maxsize=1)  # noqa: B019 - as many readings as there are, made at import
     def _prepared(self) -> Prepared:
         return self._compiled(self.records)
 
-    def _plainly(self, actor: Actor, record_id: UUID) -> Values:
+    def _plainly(self, actor: Actor, record_id: UUID, given: Values) -> Values:
         granted = gate.admit(actor, self.about.action)
         reach = gate.in_reach(actor, granted, self.about.chart)
         statement = self._mine(actor).where(reach)
-        values = {"record_id": record_id, CLINIC.key: actor.clinic_id}
+        values = {"record_id": record_id, CLINIC.key: actor.clinic_id, **given}
         row = found(db.store().row(statement, self.about.table, **values))
         trail.touches([row[self.about.chart.key or "id"]])
         return row
@@ -123,9 +142,9 @@ class Opening(Reading):
     def __init__(self, action: str, records: Select[Any], table: Table, chart: Any) -> None:
         super().__init__(action, records, table, chart, audited=False)
 
-    def one(self, actor: Actor, record_id: UUID) -> Values:
+    def one(self, actor: Actor, record_id: UUID, **given: Any) -> Values:
         """The record, or `NotFound`; from now on new rows wait for the end."""
-        row = super().one(actor, record_id)
+        row = super().one(actor, record_id, **given)
         trail.touches([row[self.about.chart.key or "id"]])
         db.store().hold_back()
         return row
@@ -148,8 +167,9 @@ class Listed(_Hot):
         in_chart: Table | None = None,
         order: Sequence[Any] = (),
         newest_first: bool = False,
+        as_written: Sequence[str] = (),
     ) -> None:
-        super().__init__(action, records, table, chart, in_chart=in_chart)
+        super().__init__(action, records, table, chart, in_chart=in_chart, as_written=as_written)
         self.where, self.order, self.newest_first = where, tuple(order), newest_first
         self._prepared = lru_cache(SHAPES)(self._prepare)
 

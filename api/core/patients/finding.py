@@ -12,7 +12,7 @@ from api.core.one_trip import CLINIC, Listed, Opening, Reading
 from api.core.patients.index import blind_external_id, fold, has_external_id, has_word
 from api.core.patients.showing import show_to
 from api.core.patients.table import COLUMNS, patients
-from api.db import Listing, Page, Values, found, store
+from api.db import Listing, Page, Sealed, Values, found, store
 
 
 def open_chart(actor: Actor, action: str, patient_id: UUID) -> Values:
@@ -48,8 +48,10 @@ def chart_for(action: str, *more: ColumnElement[Any]) -> Opening:
     """What opens a chart for a hot write of `action`, as `open_chart` does for others.
 
     `more` is what the write needs to know beside the patient, so that it asks nothing further.
+    What is sealed of the patient stays so: no write needs it.
     """
-    return Opening(action, select(patients, *more).where(*_ONE), patients, patients.c.id)
+    clear = [column for column in patients.c if not isinstance(column.type, Sealed)]
+    return Opening(action, select(*clear, *more).where(*_ONE), patients, patients.c.id)
 
 
 def read_patient(actor: Actor, patient_id: UUID) -> Values:

@@ -5,8 +5,9 @@ from api.core.merging import whole
 from api.core.patients.table import OBJECTS
 from api.db import Values
 
-SHOWN_AS_NAME = ("legal_given", "legal_family")
-HIDDEN = ("clinic_id", *SHOWN_AS_NAME, "deleted_at", "default_sharing")
+FIRST = ("id", "version", "created_at", "updated_at")
+ABOUT = ("preferred_name", "pronouns", "birth_on", "sex_at_birth", "gender_identity")
+LAST = ("locale", "time_zone", "status")
 
 
 def display_name(row: Values) -> str:
@@ -17,14 +18,19 @@ def display_name(row: Values) -> str:
 def show_to(reader: Actor, row: Values) -> Values:
     """A patient as this reader sees them: names in one place, internals left out.
 
-    The administrator runs the clinic and sees no clinical data.
+    The administrator runs the clinic and sees no clinical data. What is answered is the whole
+    answer, in its order: the doors send it as it is.
     """
-    shown = {k: v for k, v in row.items() if k not in HIDDEN}
-    shown["legal_name"] = {"given": row["legal_given"], "family": row["legal_family"]}
+    shown = {name: row[name] for name in FIRST}
     shown["display_name"] = display_name(row)
-    shown |= {name: row[name] and whole(row[name], keys) for name, keys in OBJECTS.items()}
+    shown["legal_name"] = {"given": row["legal_given"], "family": row["legal_family"]}
+    for name in ABOUT:
+        shown[name] = row[name]
+    for name, keys in OBJECTS.items():
+        shown[name] = row[name] and whole(row[name], keys)
     shown["external_ids"] = row["external_ids"] or []
-    shown["diagnoses"] = row["diagnoses"] or []
-    if reader.rights.role == "administrator":
-        shown["diagnoses"] = None
+    is_administrator = reader.rights.role == "administrator"
+    shown["diagnoses"] = None if is_administrator else row["diagnoses"] or []
+    for name in LAST:
+        shown[name] = row[name]
     return shown

@@ -13,7 +13,7 @@ from api.core.gate import care_team
 from api.core.merging import merged, refuse_gaps
 from api.core.patients.finding import charts, open_chart
 from api.core.patients.index import fold, has_word, index_external_ids, index_names
-from api.core.patients.showing import SHOWN_AS_NAME, display_name, show_to
+from api.core.patients.showing import display_name, show_to
 from api.core.patients.table import OBJECTS, patients
 from api.db import Values, match, store
 from api.errors import Invalid, NotAllowed
@@ -123,7 +123,7 @@ def _merged(row: Values, values: Values) -> Values:
 
 def _refuse_unless_theirs(values: Values) -> None:
     clinical = [(f"/{name}", "A clinician writes this.") for name in CLINICAL if name in values]
-    named = ["legal_name" if n in SHOWN_AS_NAME else n for n in OFFICIAL if n in values]
+    named = ["legal_name" if n.startswith("legal_") else n for n in OFFICIAL if n in values]
     said = "A clinician or the front desk writes this."
     refused = clinical + [(f"/{name}", said) for name in dict.fromkeys(named)]
     if refused:

@@ -32,20 +32,20 @@ def practice_named(writer: Actor, patient: Values, instrument: str, given: UUID 
 
 
 def with_context(reader: Actor, days: Windows, rows: Sequence[Values]) -> list[Values]:
-    """Check-ins with `practice` as far as the reader may see it, and with `window_day`.
+    """The same check-ins with `practice` as far as the reader may see it, and with `window_day`.
 
     At most one query, and none where no practice is named.
     """
     ids = [row["practice_id"] for row in rows]
     there = entries.pointed_at(reader, practices, ids, "title", "new_trail")
-    shown = []
     for row in rows:
         practice = there.get(row["practice_id"])
         seen: Values = {"practice_id": None, "practice": None}
         if practice is not None:
             seen = {"practice_id": practice["id"], "practice": name_of(practice)}
-        shown.append(row | seen | {"window_day": days.day(row["answered_on"])})
-    return shown
+        row |= seen
+        row["window_day"] = days.day(row["answered_on"])
+    return list(rows)
 
 
 @automaticity.measured_by

@@ -54,6 +54,7 @@ _LISTED = Listed(
     in_chart=patients,
     order=[check_ins.c.answered_at],
     newest_first=True,
+    as_written=("answers", "scores"),
 )
 
 

@@ -19,8 +19,11 @@ BRING_HELP = (SAFETY, UNPROMISED, LEFT_OPEN)
 """The words that bring crisis resources with them."""
 
 
-WATCHERS: list[Callable[[Values], list[str]]] = []
-"""What else is asked of a complete check-in once it is written: each answers flags."""
+WATCHERS: list[Callable[[Values, Values | None], list[str]]] = []
+"""What else is asked of a complete check-in once it is written: each answers flags.
+
+Besides the check-in each is given the range of its series where that is known (`reached`).
+"""
 
 
 def signals(one: Instrument, answers: Answers, state: str) -> list[alerts.Signal]:
@@ -37,11 +40,16 @@ def positive(said: list[alerts.Signal]) -> list[alerts.Signal]:
     return [each for each in said if each.words == SAFETY]
 
 
-def heed(row: Values, by: UUID | None, former: Values | None = None) -> None:
-    """Raise what a check-in says in the transaction that writes it; `former` is it as it was."""
+def heed(
+    row: Values, by: UUID | None, former: Values | None = None, reached: Values | None = None
+) -> None:
+    """Raise what a check-in says in the transaction that writes it; `former` is it as it was.
+
+    `reached` holds the `lowest` and `highest` total of its series before it, if they were read.
+    """
     said, known = signals(_asked(row), row["answers"], row["state"]), said_before(former)
     if row["state"] == COMPLETE:
-        watched = [alerts.signal(flag) for watch in WATCHERS for flag in watch(row)]
+        watched = [alerts.signal(flag) for watch in WATCHERS for flag in watch(row, reached)]
         said += watched
         known |= alerts.by_rule(watched) if former and former["state"] == COMPLETE else {}
     if said:

@@ -13,14 +13,14 @@ from api.core.clinic import crisis_for
 from api.core.integration.reading import reading
 from api.core.outcomes.checkins import safety
 from api.core.outcomes.checkins.about import with_context
-from api.core.outcomes.checkins.table import check_ins
+from api.core.outcomes.checkins.table import check_ins, figure
 from api.core.patients import display_name
 from api.core.treatment.windows import windows_of, windows_told
 from api.core.words import words_for
 from api.db import Values, found, store
 
 HIDDEN: Final = ("clinic_id", "patient_id", "deleted_at")
-WHOLE: Final = tuple(column.key for column in check_ins.c if column.key not in HIDDEN)
+WHOLE: Final = tuple(str(column.key) for column in check_ins.c if column.key not in HIDDEN)
 TO_PATIENT: Final = (
     *("id", "version", "created_at", "updated_at", "instrument", "state", "source"),
     *("answered_by", "answered_at", "answered_on", "answers", "total", "band"),
@@ -37,6 +37,8 @@ def show_listed(reader: Actor, rows: list[Values]) -> list[Values]:
         return []
     patient = {**rows[0], "id": rows[0]["patient_id"]}
     rows = with_context(reader, windows_told(patient["doses"], patient["time_zone"]), rows)
+    for row in rows:
+        row["total"] = figure(row["total"])  # a hot read has it as the driver gives it
     if reader.rights.is_patient:
         said = _Said(patient, rows)
         return [said.beside(row, TO_PATIENT) for row in rows]

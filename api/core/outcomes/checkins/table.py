@@ -6,6 +6,7 @@ from sqlalchemy import (
     JSON,
     CheckConstraint,
     Column,
+    ColumnElement,
     Date,
     Double,
     Index,
@@ -13,6 +14,9 @@ from sqlalchemy import (
     String,
     TypeDecorator,
     Uuid,
+    bindparam,
+    func,
+    select,
 )
 
 from api.db import Instant, Sealed, of, tenant_table
@@ -23,6 +27,11 @@ SOURCES: Final = ("app", "import", "synthetic", "ehr")
 ANSWERED_BY: Final = ("patient", "clinician_asked", "staff_copied")
 
 
+def figure(value: float | None) -> float | None:
+    """A total as a whole number where it is one: 3 and not 3.0."""
+    return int(value) if value is not None and value == int(value) else value
+
+
 class Figure(TypeDecorator[float]):
     """A total: read as a whole number where it is one, with decimals for a mean."""
 
@@ -31,7 +40,7 @@ class Figure(TypeDecorator[float]):
 
     def process_result_value(self, value: float | None, dialect: Any) -> float | None:
         """3 and not 3.0."""
-        return int(value) if value is not None and float(value).is_integer() else value
+        return figure(value)
 
 
 check_ins = tenant_table(
@@ -78,3 +87,23 @@ Index("ix_check_ins_instrument", *check_ins.c[*_CHART, "answered_at"])
 Index("uq_check_ins_import", *check_ins.c[*_CHART, "answered_on", "import_system"], unique=True)
 Index("ix_check_ins_practice", *check_ins.c["clinic_id", "practice_id"])
 Index("ix_check_in_corrections_of", *check_in_corrections.c["clinic_id", "check_in_id"])
+
+
+def reached(clinic_id: Any, patient_id: Any) -> list[ColumnElement[Any]]:
+    """The `lowest` and `highest` total of a series, as SQL for a hot write.
+
+    The series is that of the bound value `instrument`; both are null while it has no total.
+    """
+    c = check_ins.c
+    series = (
+        c.clinic_id == clinic_id,
+        c.patient_id == patient_id,
+        c.instrument == bindparam("instrument", type_=String),
+        c.state == COMPLETE,
+        c.deleted_at.is_(None),
+    )
+    least, most = select(func.min(c.total)).where(*series), select(func.max(c.total)).where(*series)
+    return [
+        least.scalar_subquery().label("lowest"),
+        most.scalar_subquery().label("highest"),
+    ]

@@ -22,7 +22,13 @@ from api.core.outcomes.checkins.scored import (
     merged,
     taken,
 )
-from api.core.outcomes.checkins.table import COMPLETE, DRAFT, check_in_corrections, check_ins
+from api.core.outcomes.checkins.table import (
+    COMPLETE,
+    DRAFT,
+    check_in_corrections,
+    check_ins,
+    reached,
+)
 from api.core.outcomes.instruments.definition import Instrument
 from api.core.outcomes.instruments.showing import refuse_without_text
 from api.core.outcomes.plans.answering import answer_plans, any_plans
@@ -41,12 +47,13 @@ _CHART = chart_for(
     "check_in:log",
     doses_told(CLINIC, patients.c.id).label("doses"),
     any_plans(CLINIC, patients.c.id).label("has_plans"),
+    *reached(CLINIC, patients.c.id),
 )
 
 
 def log_checkin(actor: Actor, patient_id: UUID, values: Values) -> Values:
     """A new check-in: a draft that may be answered in parts, or with `complete` whole at once."""
-    patient = _CHART.one(actor, patient_id)
+    patient = _CHART.one(actor, patient_id, instrument=values["instrument"])
     one = _answerable(actor, known_instrument(actor.clinic_id, values["instrument"]))
     state = COMPLETE if values.get("complete") else DRAFT
     full = {
@@ -67,7 +74,7 @@ def log_checkin(actor: Actor, patient_id: UUID, values: Values) -> Values:
     trail.wrote(values)
     if state == COMPLETE and patient["has_plans"]:
         answer_plans(patient, row)
-    safety.heed(row, actor.writer_id)
+    safety.heed(row, actor.writer_id, reached=patient)
     return showing.answered(actor, patient, row)
 
 

@@ -7,6 +7,7 @@ so a check-in keeps what was asked, and in which words.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -49,8 +50,12 @@ def find_shelved(clinic_id: UUID, key: str, version: str | None = None) -> Shelv
     base = None if version is None else version.partition(MARK)[0]
     shipped = _shipped(key, base)
     own = None if shipped else found(_own(clinic_id, key, base))
-    shelved = _with_text(shipped, own, _text_of(clinic_id, key, shipped))
-    if version is None:
+    text = _text_of(clinic_id, key, shipped)
+    if own is None and text is None:
+        shelved = _as_shipped(key, base)
+    else:
+        shelved = _with_text(shipped, own, text)
+    if version in (None, shelved.instrument.version):
         return shelved
     return replace(shelved, instrument=replace(shelved.instrument, version=version))
 
@@ -104,6 +109,11 @@ def _shipped(key: str, base: str | None) -> Instrument | None:
     if there is None:
         return None
     return catalogue()[key] if base is None else there.get(base)
+
+
+@cache
+def _as_shipped(key: str, base: str | None) -> Shelved:
+    return _with_text(_shipped(key, base), None, None)
 
 
 def _own(clinic_id: UUID, key: str, base: str | None) -> Values | None:
