@@ -9,6 +9,8 @@ from typing import Any
 
 from api.errors import Unsafe
 
+LEAST_DAYS, MOST_DAYS = 7, 3650
+"""How long events may be kept: past the three days of a delivery, and not for ever."""
 MODES = ("production", "demo", "test")
 
 
@@ -36,6 +38,7 @@ class Settings:
     body_kib: int = field(default=256, metadata={"env": "MAX_BODY_KIB"})
     backdate_days: int = field(default=90, metadata={"env": "STEP_BACKDATE_DAYS"})
     idempotency_hours: int = field(default=24, metadata={"env": "IDEMPOTENCY_HOURS"})
+    keep_events_days: int = field(default=90, metadata={"env": "KEEP_EVENTS_DAYS"})
     egress_allow: str = field(default="", metadata={"env": "FRESHTRAIL_EGRESS_ALLOW"})
     security_contact: str = field(
         default="mailto:security@freshtrail.example", metadata={"env": "SECURITY_CONTACT"}
@@ -93,6 +96,8 @@ def _checked(settings: Settings) -> Settings:
         raise Unsafe("DATABASE_URL must name its driver: postgresql+psycopg://...")
     if not 1 <= settings.access_minutes <= 15:
         raise Unsafe("ACCESS_TOKEN_MINUTES must lie between 1 and 15.")
+    if not LEAST_DAYS <= settings.keep_events_days <= MOST_DAYS:
+        raise Unsafe(f"KEEP_EVENTS_DAYS must lie between {LEAST_DAYS} and {MOST_DAYS}.")
     return settings
 
 

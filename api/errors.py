@@ -71,6 +71,12 @@ class Unreadable(Refusal):
     kind = "unreadable"
 
 
+class CursorTooOld(Refusal):
+    """What the cursor would go on from is kept no longer; one begins without it."""
+
+    kind = "cursor_too_old"
+
+
 class TooMany(Refusal):
     """Asked too often; `retry_after` seconds from now it may be tried again."""
 

@@ -145,6 +145,7 @@ TABLE: dict[str, dict[Role, Grant]] = {
     "outcome:read": {P: OWN, C: TEAM},
     "check_in_plan:read": {P: OWN, C: TEAM},
     "check_in_plan:write": {C: TEAM},
+    "check_in_link:read": {C: TEAM},
     "check_in_link:make": {C: TEAM},
     "plan_template:read": {C: CLINIC},
     "plan_template:write": {C: CLINIC},

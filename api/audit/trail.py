@@ -56,6 +56,7 @@ class Deed:
     patients: set[UUID] = field(default_factory=set)
     fields: set[str] = field(default_factory=set)
     written: bool = False
+    entries: set[tuple[str, UUID]] = field(default_factory=set)
 
 
 _deed: ContextVar[Deed | None] = ContextVar("deed", default=None)
@@ -85,6 +86,14 @@ def about(kind: str, record_id: UUID) -> None:
     deed = _deed.get()
     if deed is not None:
         deed.type, deed.record_id = kind, record_id
+        deed.entries.add((kind, record_id))
+
+
+def names(kind: str, records: Iterable[UUID]) -> None:
+    """Name further records of which the answer tells, so that its rights can be asked again."""
+    deed = _deed.get()
+    if deed is not None:
+        deed.entries.update((kind, record_id) for record_id in records)
 
 
 def touches(patients: Iterable[UUID]) -> None:

@@ -87,8 +87,10 @@ def reset_password(token: str, password: str) -> None:
     Raises `Invalid` for a token that is unknown, used or old, before anything is hashed.
     """
     good = _good_reset(token, clock.now())
-    if store().row(select(password_resets.c.token_hash).where(*good)) is None:
+    row = store().row(select(password_resets.c.account_id).where(*good))
+    if row is None:
         raise no_such_token()
+    refuse_own_address(_address_of(row["account_id"]), password)
     leave_store()
     hashed = hash_password(password)
     moment = clock.now()
@@ -99,6 +101,17 @@ def reset_password(token: str, password: str) -> None:
     set_password(account_id, hashed)
     _close_resets(account_id, moment)
     end_all(account_id)
+
+
+def refuse_own_address(address: str, password: str) -> None:
+    """Raise `Invalid` for a password that is the e-mail address of its account, or holds it."""
+    if address.casefold() in password.casefold():
+        raise Invalid([("/password", "Your e-mail address is the first that others would try.")])
+
+
+def _address_of(account_id: UUID) -> str:
+    mine = select(accounts.c.id, accounts.c.email).where(accounts.c.id == account_id)
+    return str(email_of(found(store().row(mine))))
 
 
 def _good_reset(token: str, moment: datetime) -> list[Any]:

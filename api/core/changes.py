@@ -5,30 +5,41 @@ version does; what the patient keeps for themself is to others at most a tombsto
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, Table, and_, exists, false, not_, or_, select
 
 from api.access.policies import Actor, Grant, Reach, grant
 from api.audit import trail
-from api.core import gate
+from api.core import gate, pruning
 from api.core.alerts import alerts
 from api.core.consents import consents
-from api.core.gate import care_team
-from api.core.integration.tables import ME, goals, insights, journal, moments, practices, steps
-from api.core.outcomes.checkins import check_ins
-from api.core.outcomes.plans.table import check_in_plans
+from api.core.gate import care_team, past_duties
+from api.core.integration.tables import (
+    ME,
+    goal_ratings,
+    goals,
+    insights,
+    journal,
+    moments,
+    practices,
+    replies,
+    steps,
+)
+from api.core.outcomes.checkins import check_in_corrections, check_ins
+from api.core.outcomes.plans.table import check_in_occurrences, check_in_plans
 from api.core.patients import patients
 from api.core.treatment.sessions import sessions
 from api.db import Values, feed, store
-from api.errors import Unreadable
+from api.errors import CursorTooOld, Unreadable
 
-MEMBERSHIP: Final = "care_team_membership"
+MEMBERSHIP, SESSION = "care_team_membership", "session"
 FOLLOWED: Final[Mapping[Table, tuple[str, str]]] = {
     patients: ("patient", "patient:read"),
     care_team: (MEMBERSHIP, "care_team:read"),
     consents: ("consent", "consent:read"),
-    sessions: ("session", "session:read"),
+    sessions: (SESSION, "session:read"),
     insights: ("insight", "insight:read"),
     goals: ("goal", "goal:read"),
     practices: ("practice", "practice:read"),
@@ -37,6 +48,10 @@ FOLLOWED: Final[Mapping[Table, tuple[str, str]]] = {
     journal: ("journal", "journal:read"),
     check_ins: ("check_in", "check_in:read"),
     check_in_plans: ("check_in_plan", "check_in_plan:read"),
+    check_in_occurrences: ("check_in_occurrence", "check_in_plan:read"),
+    check_in_corrections: ("check_in_correction", "check_in:correct"),
+    replies: ("reply", "step:read"),
+    goal_ratings: ("goal_rating", "attainment:read"),
     alerts: ("alert", "alert:read"),
 }
 """The tables whose records are told, each with its kind and the right to read one."""
@@ -77,14 +92,39 @@ def list_changes(actor: Actor, after: feed.Position | None, limit: int) -> Value
     return {"items": [_show(actor, row) for row in rows], "after": last, "more": more}
 
 
+def refuse_too_old(made_at: int) -> None:
+    """Raise `CursorTooOld` for a cursor made (seconds since 1970) before what is kept began."""
+    if datetime.fromtimestamp(made_at, UTC) < pruning.kept_since():
+        raise CursorTooOld("Changes since then are kept no longer; begin without a cursor.")
+
+
 def _seen(actor: Actor, after: feed.Position, until: feed.Position) -> Select[Any]:
     c, left = feed.changes.c, _left(actor)
     mine = [c.clinic_id == actor.clinic_id, *feed.between(after, until)]
     if not actor.rights.is_patient:
-        mine.append(c.to_others != feed.HIDDEN)
+        mine += [c.to_others != feed.HIDDEN, not_(_under_hidden())]
     statement = select(feed.changes, left.label("left"))
     told = or_(_in_reach(actor), left)
     return statement.where(*mine, told, not_(_has_newer(actor))).order_by(c.xid, c.seq)
+
+
+UNDER: Final = (
+    (replies, "step_id", steps),
+    (replies, "moment_id", moments),
+    (goal_ratings, "goal_id", goals),
+)
+"""Records that say nothing of sharing themselves: they are seen by whoever sees their parent."""
+
+
+def _under_hidden() -> ColumnElement[bool]:
+    """Whether the record hangs on an entry that the patient keeps for themself now."""
+    c, hidden = feed.changes.c, []
+    for child, column, parent in UNDER:
+        up = and_(parent.c.clinic_id == child.c.clinic_id, parent.c.id == child.c[column])
+        mine = [child.c.clinic_id == c.clinic_id, child.c.id == c.record_id]
+        found = exists().where(*mine, up, parent.c.shared_with == ME).correlate(feed.changes)
+        hidden.append(and_(c.kind == FOLLOWED[child][0], found))
+    return or_(*hidden)
 
 
 def _has_newer(actor: Actor) -> ColumnElement[bool]:
@@ -113,7 +153,10 @@ def _in_reach(actor: Actor) -> ColumnElement[bool]:
 
 
 def _left(actor: Actor) -> ColumnElement[bool]:
-    """Whether it is the end of the actor's own time on a care team that closed the chart."""
+    """Whether it is what closed the chart to the actor.
+
+    The end of their own time on a care team, or a session that no longer names them.
+    """
     granted = grant(actor.rights.role, "patient:read")
     c = feed.changes.c
     if granted is None or actor.rights.role != "clinician":
@@ -124,7 +167,13 @@ def _left(actor: Actor) -> ColumnElement[bool]:
         care_team.c.clinician_id == actor.user_id,
         care_team.c.ended_at.is_not(None),
     )
-    return and_(c.kind == MEMBERSHIP, ended, not_(_reaches(actor, granted)))
+    taken_off = exists().where(
+        past_duties.c.clinic_id == c.clinic_id,
+        past_duties.c.session_id == c.record_id,
+        past_duties.c.clinician_id == actor.user_id,
+    )
+    closed = or_(and_(c.kind == MEMBERSHIP, ended), and_(c.kind == SESSION, taken_off))
+    return and_(closed, not_(_reaches(actor, granted)))
 
 
 def _reaches(actor: Actor, granted: Grant) -> ColumnElement[bool]:

@@ -67,6 +67,19 @@ Index(
     "ix_session_clinicians_duty",
     *session_clinicians.c["clinic_id", "clinician_id", "patient_id", "duty_until"],
 )
+past_duties = tenant_table(
+    "past_duties",
+    Column("clinician_id", Uuid, nullable=False),
+    Column("session_id", Uuid, nullable=False),
+    Column("duty_from", Instant, nullable=False),
+    Column("duty_until", Instant, nullable=False),
+    of("users", "clinician_id"),
+    of("sessions", "session_id"),
+)
+"""Duties that ended before their hour, because somebody else was named, or the session was moved or
+called off: by them the one who no longer reaches the chart is told that it is gone."""
+Index("ix_past_duties_clinician", *past_duties.c["clinic_id", "clinician_id", "duty_until"])
+Index("ix_past_duties_session", *past_duties.c["clinic_id", "session_id", "clinician_id"])
 alert_duties = Table(
     "alert_duties",
     metadata,

@@ -25,7 +25,7 @@ from api.access.users import (
 from api.audit import trail
 from api.config import settings
 from api.core import gate, mail
-from api.core.accounts import no_such_token, set_first_password
+from api.core.accounts import no_such_token, refuse_own_address, set_first_password
 from api.core.patients import patients
 from api.core.replay import digest
 from api.core.sign_ins import new_token
@@ -191,8 +191,8 @@ def accept_invitation(token: str, password: str) -> Values:
     known = None if account is None else account["password_hash"]
     if known is not None and not is_password(password, known):
         raise NotSignedIn("The address has an account; its password is needed.", error="")
-    if known is None and row["email"].casefold() in password.casefold():
-        raise Invalid([("/password", "Your e-mail address is the first that others would try.")])
+    if known is None:
+        refuse_own_address(row["email"], password)
     hashed = None if known is not None else hash_password(password)
     try:
         store().change(invitations, row, {"accepted_at": clock.now()})

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from api import clock
 from api.access.policies import Actor, Grant, Reach
 from api.core import gate
-from api.core.gate import alert_duties, care_team, session_clinicians
+from api.core.gate import alert_duties, care_team, past_duties, session_clinicians
 
 MOST = 1000
 """How many at most are told at once beside a page."""
@@ -67,6 +67,7 @@ def left(reader: Actor, granted: Grant, since: datetime) -> Select[Any]:
 _ENDS = {
     care_team: ("from_at", "ended_at"),
     session_clinicians: ("duty_from", "duty_until"),
+    past_duties: ("duty_from", "duty_until"),
     alert_duties: ("duty_from", "duty_until"),
 }
 

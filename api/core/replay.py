@@ -1,6 +1,6 @@
 """What was already answered: a write sent twice under one key is done once and answered twice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -29,6 +29,8 @@ from api.core import gate
 from api.db import Instant, Sealed, Values, leave_store, metadata, store
 from api.errors import Busy, Invalid, NotAllowed, NotFound, NotSignedIn, Refusal
 
+HIDDEN = "me"
+"""How an entry is shared that its patient keeps for themself."""
 PLACE = "idempotency_keys.answer"
 
 idempotency_keys = Table(
@@ -42,6 +44,7 @@ idempotency_keys = Table(
     Column("status", Integer),
     Column("answer", Sealed),
     Column("patients", JSON),
+    Column("entries", JSON),
     PrimaryKeyConstraint("clinic_id", "user_id", "key_hash"),
     ForeignKeyConstraint(["clinic_id", "user_id"], ["users.clinic_id", "users.id"]),
 )
@@ -143,9 +146,33 @@ def _kept(actor: Actor, action: str, row_key: dict[str, Any], request_hash: str)
     patients = [UUID(patient) for patient in row["patients"]]
     if not all(gate.still_reaches(actor, action, patient) for patient in patients):
         raise NotFound("There is no such record.")
+    _refuse_hidden(actor, row["entries"] or [])
     trail.touches(patients)
     answer = vault.unseal_json(row["answer"], PLACE, row_key["key_hash"], actor.clinic_id)
     return Kept(row["status"], answer["headers"], answer["body"], replayed=True)
+
+
+def _refuse_hidden(actor: Actor, told: list[str]) -> None:
+    """Raise `NotFound` when the answer tells of an entry that its patient keeps to themself now."""
+    if actor.rights.is_patient:
+        return
+    by_table: dict[str, list[UUID]] = {}
+    for name, _, record_id in (one.partition(":") for one in told):
+        by_table.setdefault(name, []).append(UUID(record_id))
+    for name, ids in by_table.items():
+        c = metadata.tables[name].c
+        hidden = select(c.id).where(
+            c.clinic_id == actor.clinic_id, c.id.in_(ids), c.shared_with == HIDDEN
+        )
+        if store().row(hidden.limit(1)) is not None:
+            raise NotFound("There is no such record.")
+
+
+def _told(entries: Iterable[tuple[str, UUID]]) -> list[str]:
+    """The entries of a deed that a patient may come to keep for themself, as the key holds them."""
+    tables = metadata.tables
+    mine = (each for each in entries if each[0] in tables and "shared_with" in tables[each[0]].c)
+    return sorted(f"{name}:{record_id}" for name, record_id in mine)
 
 
 def keep(actor: Actor, key: str, kept: Kept) -> None:
@@ -160,5 +187,6 @@ def _answer(actor: Actor, row_key: Values, kept: Kept) -> Values:
     return {
         "status": kept.status,
         "patients": sorted(str(patient) for patient in deed.patients) if deed else [],
+        "entries": _told(deed.entries) if deed else [],
         "answer": vault.seal_json(answer, PLACE, row_key["key_hash"], actor.clinic_id),
     }

@@ -1,6 +1,6 @@
 """The roster: patients by what several rooms of the house know of them together."""
 
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, exists
@@ -8,12 +8,12 @@ from sqlalchemy import ColumnElement, exists
 from api.access.policies import Actor
 from api.audit import trail
 from api.core import consents, patients
+from api.core.outcomes import plans
 from api.core.patients import charts
 from api.core.treatment import windows
 from api.db import Listing, Page, page
 
-INTEGRATION, CONSENT = "integration", "consent"
-NEEDS: Final = (INTEGRATION, CONSENT)
+INTEGRATION, CHECK_IN, CONSENT = NEEDS = ("integration", "check_in", "consent")
 """What a patient may be in need of."""
 
 
@@ -26,7 +26,7 @@ def list_patients_in_need(
 ) -> Listing:
     """The patients in reach whose window is open, closed or none, or who need something.
 
-    One query for all of them, and one that asks in which time zones they live.
+    One query for all of them, and at most two that ask in which time zones they live.
     """
     statement = charts(actor, "patient:list")
     conditions, values = patients.sought(actor.clinic_id, **sought)
@@ -44,5 +44,7 @@ def list_patients_in_need(
 def _needs(clinic_id: UUID, what: str) -> ColumnElement[bool]:
     if what == INTEGRATION:
         return windows.needs_integration()
+    if what == CHECK_IN:
+        return plans.waits(clinic_id)
     standing = consents.standing(clinic_id, patients.patients.c.id, "treatment")
     return ~exists().where(*standing).correlate(patients.patients)

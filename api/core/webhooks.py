@@ -1,6 +1,7 @@
 """Webhooks: who outside is told of which events, with which secret, and what became of it."""
 
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import and_, select
@@ -25,7 +26,9 @@ from api.outbox.tables import (
 
 MAX_WEBHOOKS = 20
 """Webhooks of one clinic; each event is sent to every one that asked for it."""
-INTERNAL = ("secret", "ed25519_key", "clinic_id", "deleted_at", "disabled_at")
+FORMER_SIGNS: Final = timedelta(hours=24)
+"""How long the former secret signs beside the new one, so that a receiver may change over."""
+INTERNAL = ("secret", "former_secret", "ed25519_key", "clinic_id", "deleted_at", "disabled_at")
 
 
 def list_webhooks(actor: Actor, asked: Page) -> Listing:
@@ -69,6 +72,20 @@ def change_webhook(actor: Actor, webhook_id: UUID, version: int | None, values: 
     if after["disabled_at"] is not None and row["disabled_at"] is None:
         deliver.cancel_pending(store(), actor.clinic_id, webhook_id)
     return _show(after)
+
+
+def rotate_webhook_secret(actor: Actor, webhook_id: UUID) -> Values:
+    """A new secret, told this once; the old one signs beside it for a day, the one before no more.
+
+    A webhook has at most two secrets at a time, so that no signature grows without end.
+    """
+    gate.admit(actor, "webhook:manage")
+    row = _find(actor, webhook_id, hold=True)
+    until = clock.now() + FORMER_SIGNS
+    keys = {"secret": signing.new_secret(), "former_secret": row["secret"], "former_until": until}
+    trail.wrote(["secret"])
+    after = store().change(webhooks, row, keys)
+    return _show(after) | {"secret": after["secret"]}
 
 
 def remove_webhook(actor: Actor, webhook_id: UUID, version: int | None) -> None:
@@ -149,6 +166,8 @@ def _switched(row: Values, values: Values) -> Values:
 def _show(row: Values) -> Values:
     key = row["ed25519_key"]
     shown: Values = {name: value for name, value in row.items() if name not in INTERNAL}
+    if row["former_until"] is not None and row["former_until"] <= clock.now():
+        shown["former_until"] = None
     shown["enabled"] = row["disabled_at"] is None
     shown["public_key"] = None if key is None else signing.public_key(key)
     return shown

@@ -7,7 +7,6 @@ with the number of patients.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -23,9 +22,7 @@ from api.core.integration.thinning import thinned
 from api.core.integration.trail import local_day
 from api.core.outcomes import verdicts as judging
 from api.core.outcomes.checkins import check_ins
-from api.core.outcomes.plans import open_check_ins
-from api.core.outcomes.plans.answering import any_plans
-from api.core.outcomes.plans.schedule import LATE
+from api.core.outcomes.unanswered import let_pass
 from api.core.patients import display_name, patients
 from api.core.treatment import windows
 from api.core.treatment.moves import CHANGEABLE
@@ -37,6 +34,7 @@ from api.db import Instant, Listing, Page, Values, among, store
     ALERT,
     WINDOW,
     CHECK_IN,
+    MISSED,
     WORSE,
     THIN,
     CONSENT,
@@ -44,6 +42,7 @@ from api.db import Instant, Listing, Page, Values, among, store
     "alert_open",
     "window_without_integration",
     "check_in_overdue",
+    "check_in_missed",
     "reliable_deterioration",
     "practice_thin",
     "treatment_consent_missing",
@@ -57,6 +56,7 @@ URGENCY: Final = (
     WINDOW,
     CONSENT,
     CHECK_IN,
+    MISSED,
     "historical",
     THIN,
 )
@@ -65,8 +65,6 @@ CONTACT_WITHIN: Final = timedelta(hours=72)
 """By when after a dose an integration session is usual; a convention of this project."""
 NOT_YET, NO_MORE = "inquiry", "discharged"
 """Statuses of patients who are here for their alerts alone."""
-AT_ONCE: Final = 5000
-"""Of how many patients the plans are reckoned at once, for a statement holds so many ids."""
 NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 NAMES: Final = ("legal_given", "legal_family", "preferred_name")
 Reasons = Iterator[tuple[UUID, Values]]
@@ -130,7 +128,6 @@ def _people(actor: Actor, granted: Grant) -> dict[UUID, Values]:
     statement = _reached(actor, granted).add_columns(
         *(p[name] for name in (*NAMES, "status", "time_zone")),
         standing_consent.correlate(patients).label("consents"),
-        any_plans(actor.clinic_id, p.id).correlate(patients).label("has_plans"),
     )
     return {row["id"]: row for row in store().rows(statement)}
 
@@ -145,7 +142,7 @@ def _reasons(actor: Actor, granted: Grant, people: dict[UUID, Values]) -> dict[U
         _open(raised),
         _uncontacted(treated, courses),
         _unconsented(treated, courses),
-        _overdue(actor.clinic_id, treated),
+        _overdue(actor.clinic_id, reached, people),
         _worse(actor.clinic_id, reached, raised),
         ((i, _reason(THIN)) for i in thinned(actor, reached)),
     )
@@ -232,16 +229,16 @@ def _unconsented(people: dict[UUID, Values], courses: dict[UUID, Values]) -> Rea
             yield patient_id, _reason(CONSENT, courses.get(patient_id, {}).get("next_dose_at"))
 
 
-def _overdue(clinic_id: UUID, people: dict[UUID, Values]) -> Reasons:
-    """Whose check-in was not answered in its time and can still be."""
-    asked = iter([(i, row["time_zone"]) for i, row in people.items() if row["has_plans"]])
-    while some := dict(islice(asked, AT_ONCE)):
-        for patient_id, planned in open_check_ins(clinic_id, some).items():
-            for one in planned:
-                if one.state == LATE:
-                    due_at = _end_of(one.occurrence.until_on, some[patient_id])
-                    named = {"plan_id": one.plan["id"], "instrument": one.plan["instrument"]}
-                    yield patient_id, _reason(CHECK_IN, due_at, **named)
+def _overdue(clinic_id: UUID, reached: Select[Any], people: dict[UUID, Values]) -> Reasons:
+    """Whose check-in was not answered in its time: it still can be, or was missed of late."""
+    for one in let_pass(clinic_id, reached):
+        named = {name: one[name] for name in ("instrument", "due_on", "practice_id")}
+        patient = people.get(one["patient_id"])
+        if patient is None:  # came into reach this moment
+            continue
+        due_at = _end_of(one["until_on"], patient["time_zone"])
+        code = CHECK_IN if one["is_late"] else MISSED
+        yield one["patient_id"], _reason(code, due_at, plan_id=one["id"], **named)
 
 
 def _end_of(day: date, zone: str) -> datetime:

@@ -2,6 +2,7 @@
 
 from api.db import feed as feed
 from api.db.among import among as among
+from api.db.days import day_at as day_at, days_between as days_between, days_on as days_on
 from api.db.engines import (
     Trip as Trip,
     engine as engine,

@@ -53,8 +53,10 @@ class Store:
         self, statement: Select[Any], opens: Table | None = None, **values: Any
     ) -> list[Values]:
         """Every row as a dict; the sealed columns of `opens` are opened."""
-        found = self.connection.execute(statement, values or None).mappings()
-        return [reveal(opens, dict(row)) for row in found]
+        found = self.connection.execute(statement, values or None)
+        names = tuple(found.keys())
+        rows = [dict(zip(names, row, strict=True)) for row in found]
+        return rows if opens is None else [reveal(opens, row) for row in rows]
 
     def row(
         self, statement: Select[Any], opens: Table | None = None, **values: Any

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from api import db
 from api.access.users import clinics
-from api.demo import alerts, courses, followups, people, survey
+from api.demo import alerts, consents, courses, followups, on_call, people, survey
 
 PASSWORD = people.PASSWORD
 who = people.who
@@ -28,7 +28,9 @@ def load(say: Callable[[str], None]) -> None:
     with db.transaction():
         cast = people.load(say)
         survey.load(cast, say)
+        consents.load(cast, say)
         courses.load(cast, say)
         followups.load(cast, say)
         alerts.load(cast, say)
+        on_call.load(cast, say)
     say("The demo clinic is loaded.")

@@ -73,7 +73,7 @@ class Job:
     leased_until: datetime
     url: str
     body: bytes
-    secret: str
+    secrets: tuple[str, ...]
     key: str | None
 
 
@@ -189,9 +189,16 @@ def _job(store: Store, row: Values) -> Job:
         row["leased_until"],
         hook["url"],
         message(event),
-        hook["secret"],
+        _secrets(hook),
         hook["ed25519_key"],
     )
+
+
+def _secrets(hook: Values) -> tuple[str, ...]:
+    """The secrets that sign: the webhook's own, and for a day the one before it."""
+    until = hook["former_until"]
+    signs = until is not None and until > clock.now()
+    return (hook["secret"], hook["former_secret"]) if signs else (hook["secret"],)
 
 
 def message(event: Values) -> bytes:
@@ -209,7 +216,7 @@ def send(job: Job) -> Outcome:
         "User-Agent": "Freshtrail",
         "webhook-id": message_id,
         "webhook-timestamp": str(now),
-        "webhook-signature": signing.sign(message_id, now, job.body, job.secret, job.key),
+        "webhook-signature": signing.sign(message_id, now, job.body, job.secrets, job.key),
     }
     try:
         status = egress.post(job.url, job.body, headers)

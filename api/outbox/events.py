@@ -53,6 +53,7 @@ outbox_events = Table(
     ForeignKeyConstraint(["clinic_id"], ["clinics.id"]),
 )
 """`subject` holds ids by name. `shared_out_at` is when the worker gave it to those who asked."""
+Index("ix_outbox_events_at", outbox_events.c.at)
 WAITING = outbox_events.c.shared_out_at.is_(None)
 Index(
     "ix_outbox_events_waiting", outbox_events.c.id, sqlite_where=WAITING, postgresql_where=WAITING

@@ -6,6 +6,7 @@ Source: https://github.com/standard-webhooks/standard-webhooks, spec/standard-we
 import hmac
 import secrets
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -30,14 +31,20 @@ def public_key(key: str) -> str:
     return PUBLIC + b64encode(_opened(key).public_key().public_bytes_raw()).decode()
 
 
-def sign(message_id: str, timestamp: int, body: bytes, secret: str, key: str | None) -> str:
-    """The value of `webhook-signature`: `v1,...`, and ` v1a,...` when there is a key."""
+def sign(
+    message_id: str, timestamp: int, body: bytes, shared: Sequence[str], key: str | None
+) -> str:
+    """The value of `webhook-signature`: `v1,...` by each secret, ` v1a,...` when there is a key."""
     signed = f"{message_id}.{timestamp}.".encode() + body
-    digest = hmac.new(b64decode(secret.removeprefix(SECRET)), signed, sha256).digest()
-    signatures = [f"v1,{b64encode(digest).decode()}"]
+    signatures = [f"v1,{_hmac(signed, secret)}" for secret in shared]
     if key is not None:
         signatures.append(f"v1a,{b64encode(_opened(key).sign(signed)).decode()}")
     return " ".join(signatures)
+
+
+def _hmac(signed: bytes, secret: str) -> str:
+    key = b64decode(secret.removeprefix(SECRET))
+    return b64encode(hmac.new(key, signed, sha256).digest()).decode()
 
 
 def _opened(key: str) -> Ed25519PrivateKey:

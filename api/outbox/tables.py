@@ -38,10 +38,13 @@ webhooks = tenant_table(
     Column("created_by", Uuid, nullable=False),
     Column("disabled_at", Instant),
     Column("disabled_for", String(20)),
+    Column("former_secret", Sealed),
+    Column("former_until", Instant),
     of("users", "created_by"),
     CheckConstraint(f"disabled_for IN {DISABLED_FOR}", name="disabled_for"),
     patient=False,
 )
+"""`former_secret` is that of before the last change; it signs beside the new one until then."""
 webhook_deliveries = tenant_table(
     "webhook_deliveries",
     Column("webhook_id", Uuid, nullable=False),

@@ -4,6 +4,7 @@ from typing import Any
 
 import marshmallow as ma
 
+from api import clock
 from api.access.policies import Actor
 from api.core import changes
 from api.paging import Values
@@ -14,6 +15,7 @@ from api.v1.resource import Blueprint
 
 blp = Blueprint("changes", "What changed, in the order in which it was committed.")
 PLACE = "/api/v1/changes"
+MADE_AT = "made_at"
 
 
 class ChangesQuery(Ask):
@@ -58,27 +60,35 @@ class ChangesSchema(Show):
     query=ChangesQuery,
     answer=ChangesSchema,
     derived=True,
-    errors=(400,),
+    errors=(400, 410),
 )
 def list_changes(actor: Actor, **asked: Any) -> Values:
     """List what changed in your reach, in commit order.
 
     Ids, kinds and versions alone: fetch what you need. Each record stands once, at its latest
     version. Walk `next_cursor` until it is null, keep `cursor`, and ask again with it: nothing is
-    skipped under concurrent writes. When you join a care team its membership is told here, and the
-    chart is yours to read from its lists; when you leave it, the patient is a tombstone. Charts
-    that are open to you by duty come and go with the hour, untold.
+    skipped under concurrent writes. A cursor of more than 90 days ago (a setting) is answered 410
+    `cursor_too_old`: for a full sync ask without one, and drop what it does not name. When you
+    join a care team its membership is told here, and the chart is yours to read from its lists;
+    when you leave it, or a session no longer names you, the patient is a tombstone. Charts that
+    are else open to you by duty come and go with the hour, untold.
     """
     limit = asked["limit"]
     return _answer(actor, changes.list_changes(actor, _position(actor, **asked), limit))
 
 
 def _position(actor: Actor, cursor: str | None = None, **_more: Any) -> Any:
-    return None if cursor is None else cursors.read(actor, PLACE, cursor)[1]
+    """Where to go on; raises `CursorTooOld` for a place whose changes are kept no longer."""
+    if cursor is None:
+        return None
+    filters, after = cursors.read(actor, PLACE, cursor)
+    changes.refuse_too_old(filters.get(MADE_AT, 0))
+    return after
 
 
 def _answer(actor: Actor, told: Values) -> Values:
-    cursor = cursors.write(actor, PLACE, {}, told["after"])
+    made_at = {MADE_AT: int(clock.now().timestamp())}
+    cursor = cursors.write(actor, PLACE, made_at, told["after"])
     return {
         "items": told["items"],
         "next_cursor": cursor if told["more"] else None,

@@ -8,16 +8,17 @@ from flask import after_this_request, g, request
 from api.access.policies import Actor
 from api.core.outcomes import links
 from api.errors import NotFound
-from api.paging import Values
+from api.paging import Listing, Values
 from api.v1 import quota
 from api.v1.checkin_shapes import AnsweredCheckInSchema, Answers
 from api.v1.clinic import CrisisSchema
-from api.v1.forms import Ask, Instant, Show, Words, shown
+from api.v1.forms import Ask, Choice, Id, Instant, Show, Words, shown
 from api.v1.instrument_shapes import PatientInstrumentSchema
 from api.v1.resource import Blueprint, idempotency_key
 from api.v1.signin import MAX_TOKEN
 
 blp = Blueprint("check-in-links", "A form for one answer, without a sign-in.")
+OF_PATIENT = "/patients/<id:patient_id>/check-in-links"
 HELD = "/check-in-links/<string:token>"
 
 
@@ -31,10 +32,26 @@ class CheckInLinkSchema(Show):
     """A link, with its token shown this once: send it to nobody but the patient."""
 
     id = shown(ma.fields.UUID)
+    version = shown(ma.fields.Integer)
     instrument = shown(ma.fields.String)
     expires_at = shown(Instant)
     token = shown(ma.fields.String)
     address = shown(ma.fields.String, metadata={"description": "Where form and answers go."})
+
+
+class MadeCheckInLinkSchema(Show):
+    """A link that was made, and what became of it; its token is not kept."""
+
+    id = shown(ma.fields.UUID)
+    version = shown(ma.fields.Integer)
+    created_at = shown(Instant)
+    updated_at = shown(Instant)
+    instrument = shown(ma.fields.String)
+    state = Choice(links.STATES, required=True)
+    expires_at = shown(Instant)
+    used_at = shown(Instant, nullable=True)
+    withdrawn_at = shown(Instant, nullable=True)
+    check_in_id = shown(Id, nullable=True)
 
 
 class CheckInLinkFormSchema(Show):
@@ -67,7 +84,7 @@ def _know_bearer() -> None:
 
 @blp.offer(
     "POST",
-    "/patients/<id:patient_id>/check-in-links",
+    OF_PATIENT,
     "check_in_link:make",
     body=NewCheckInLinkSchema,
     answer=CheckInLinkSchema,
@@ -82,6 +99,32 @@ def make_check_in_link(actor: Actor, patient_id: Any, values: Values) -> Values:
     is no wording to show.
     """
     return links.make_check_in_link(actor, patient_id, values)
+
+
+@blp.offer("GET", OF_PATIENT, "check_in_link:read", answer=MadeCheckInLinkSchema, paged=True)
+def list_check_in_links(actor: Actor, patient_id: Any, **asked: Any) -> Listing:
+    """List the links that were made for a patient.
+
+    The newest first, with what became of each, and never with the token.
+    """
+    return links.list_check_in_links(actor, patient_id, **asked)
+
+
+@blp.offer(
+    "DELETE",
+    f"{OF_PATIENT}/<id:link_id>",
+    "check_in_link:make",
+    status=204,
+    errors=(409,),
+)
+def withdraw_check_in_link(
+    actor: Actor, patient_id: Any, link_id: Any, version: int | None
+) -> None:
+    """Withdraw a check-in link.
+
+    It is good no more and stays in the list. 409 when it was used, or is over already.
+    """
+    links.withdraw_check_in_link(actor, patient_id, link_id, version)
 
 
 @blp.offer("GET", HELD, None, answer=CheckInLinkFormSchema, derived=True, errors=(404, 409))

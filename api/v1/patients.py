@@ -216,8 +216,8 @@ class PatientQuery(PageQuery):
 
 WINDOW = "The plasticity window now; `none`: never a dose."
 NEEDS = (
-    "`integration`: no integration session completed since the last dose; `consent`: no consent to"
-    " treatment stands."
+    "`integration`: no integration session completed since the last dose; `check_in`: one that a"
+    " plan asks for can be answered now; `consent`: no consent to treatment stands."
 )
 
 

@@ -10,6 +10,7 @@ from api.core.outcomes.plans import schedule
 from api.paging import Listing, Values
 from api.v1.forms import Ask, Choice, Day, Id, Instant, Many, Show, Whole, Words, shown
 from api.v1.patients import PatientRefSchema
+from api.v1.practices import PracticeRefSchema
 from api.v1.resource import Blueprint
 
 blp = Blueprint("check-in-plans", "What is asked of a patient, and when.")
@@ -20,6 +21,10 @@ ABOUT_N = (
     "Days: `once` after the first day (default 0), `every_n_days` from one to the next (1 to 365),"
     " `before_visit` before each booked visit (0 to 30, default 1), `after_dose` after each dose"
     " (-30 to 365; -1 is the day before)."
+)
+ABOUT_PRACTICE = (
+    "Of which practice it asks, for an instrument that asks of one (srbai). While that rests, walks"
+    " by itself, or is kept by the patient, the plan asks nothing."
 )
 WITHIN = "How many days more it may be answered in time; default 2, fewer than n for every_n_days."
 STARTS = "The patient's own day from which on the plan asks; default today, at most a year back."
@@ -43,6 +48,7 @@ class NewPlanPartSchema(PlanFields):
 class NewCheckInPlanSchema(NewPlanPartSchema):
     """A plan for one instrument."""
 
+    practice_id = Id(allow_none=True, metadata={"description": ABOUT_PRACTICE})
     starts_on = Day(metadata={"description": STARTS})
     ends_on = Day(allow_none=True, metadata={"description": "The last day; default none."})
 
@@ -98,6 +104,8 @@ class CheckInPlanFields(Show):
     patient = ma.fields.Nested(PatientRefSchema, required=True)
     instrument = shown(ma.fields.String)
     title = shown(ma.fields.String)
+    practice_id = shown(Id, nullable=True)
+    practice = ma.fields.Nested(PracticeRefSchema, required=True, allow_none=True)
     rule = Choice(plans.RULES, required=True)
     n = shown(ma.fields.Integer)
     answer_within_days = shown(ma.fields.Integer)

@@ -17,6 +17,7 @@ STATUS = {
     "method_not_allowed": (405, "Method not allowed"),
     "conflict": (409, "The state of the record forbids it"),
     "busy": (409, "The same request is being answered"),
+    "cursor_too_old": (410, "The cursor is too old"),
     "stale": (412, "Changed meanwhile"),
     "too_large": (413, "Too large"),
     "wrong_media_type": (415, "Wrong media type"),

@@ -44,8 +44,9 @@ class NextStepSchema(Show):
 
 
 class DueSchema(Show):
-    """A check-in that can be answered now."""
+    """A check-in that can be answered now; with `practice` send its `practice_id` along."""
 
+    practice = ma.fields.Nested(PracticeRefSchema, required=True, allow_none=True)
     plan_id = shown(ma.fields.UUID)
     instrument = shown(ma.fields.String)
     title = shown(ma.fields.String)

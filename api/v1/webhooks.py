@@ -45,6 +45,11 @@ class WebhookSchema(Show):
     events = Many(Choice(webhooks.EVENTS), required=True)
     enabled = shown(ma.fields.Boolean)
     disabled_for = Choice(webhooks.DISABLED_FOR, required=True, allow_none=True)
+    former_until = shown(
+        Instant,
+        nullable=True,
+        metadata={"description": "Until when the secret before this one signs as well."},
+    )
     public_key = shown(ma.fields.String, nullable=True)
 
 
@@ -91,7 +96,8 @@ class EventSchema(Show):
 HEADERS = {
     "webhook-id": "The id of the event; the same when it is sent again.",
     "webhook-timestamp": "When it was sent, in seconds since 1970; refuse what is long ago.",
-    "webhook-signature": "`v1,` and the HMAC-SHA256 of `id.timestamp.body` in base64; "
+    "webhook-signature": "`v1,` and the HMAC-SHA256 of `id.timestamp.body` in base64, "
+    "one by each secret after a change of it; "
     "after a space `v1a,` and the Ed25519 signature, if asked for.",
 }
 """What each delivery carries, as Standard Webhooks has it."""
@@ -177,6 +183,21 @@ def change_webhook(actor: Actor, webhook_id: Any, version: int | None, values: V
     Needs a sign-in of the last five minutes. What happens while it is off is not sent later.
     """
     return webhooks.change_webhook(actor, webhook_id, version, values)
+
+
+@blp.offer(
+    "POST",
+    "/webhooks/<id:webhook_id>/rotate-secret",
+    "webhook:manage",
+    answer=CreatedWebhookSchema,
+)
+def rotate_webhook_secret(actor: Actor, webhook_id: Any) -> Values:
+    """Rotate the secret of a webhook.
+
+    Needs a sign-in of the last five minutes. The new secret is shown this once. For 24 hours each
+    delivery is signed with both: `webhook-signature` then holds two `v1` signatures.
+    """
+    return webhooks.rotate_webhook_secret(actor, webhook_id)
 
 
 @blp.offer("DELETE", "/webhooks/<id:webhook_id>", "webhook:manage", status=204)

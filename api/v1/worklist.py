@@ -9,7 +9,7 @@ from api.core import alerts, worklist
 from api.paging import Listing
 from api.v1 import cursors
 from api.v1.alerts import BesideAlertsSchema
-from api.v1.forms import Ask, Choice, Instant, Many, QueryWhole, Show, Words, shown
+from api.v1.forms import Ask, Choice, Day, Instant, Many, QueryWhole, Show, Words, shown
 from api.v1.offers import DEFAULT_LIMIT, MAX_LIMIT
 from api.v1.patients import PatientRefSchema
 from api.v1.resource import Blueprint
@@ -23,7 +23,9 @@ class ReasonSchema(Show):
 
     `alert_open`: `alert_id`, `check_in_id`, `rule`, `priority`, `state`, `historical` (no clock).
     `window_without_integration`: `session_id` of the dose, `dosed_at`, `window_day`, and when the
-    next integration session is booked. `check_in_overdue`: `plan_id`, `instrument`.
+    next integration session is booked. `check_in_overdue` (it can still be answered) and
+    `check_in_missed` (for two weeks, unless the plan asks anew): `plan_id`, `instrument`, `due_on`,
+    and `practice_id` where it asks of one.
     `reliable_deterioration`: `check_in_id`, `instrument`. `practice_thin`: in four weeks more
     doses and less than half the steps of the four before. `treatment_consent_missing`: due when
     the next dose is booked.
@@ -44,6 +46,8 @@ class ReasonSchema(Show):
     booked_at = Instant(allow_none=True)
     plan_id = ma.fields.UUID()
     instrument = ma.fields.String()
+    due_on = Day()
+    practice_id = ma.fields.UUID(allow_none=True)
 
 
 class WorklistRowSchema(Show):
@@ -76,7 +80,7 @@ def list_worklist(actor: Actor, **asked: Any) -> Listing:
 
     The patients of your care teams, and those whose alert was escalated to you. Alerts stand first
     by priority, then who got reliably worse, open windows without an integration session, missing
-    consents, check-ins whose time is over, alerts of old answers, and practice gone thin.
-    `escalation` says whether anybody is told of alerts.
+    consents, check-ins whose time is over or that were missed, alerts of old answers, and
+    practice gone thin. `escalation` says whether anybody is told of alerts.
     """
     return worklist.list_worklist(actor, **asked)

@@ -109,6 +109,19 @@ def test_a_reset_token_is_good_once_and_closes_the_others(scene: Scene, letters:
     assert opened(scene["CT"].email, ANOTHER)["user_id"] == scene["CT"].user_id
 
 
+@pytest.mark.parametrize("form", ["{}", "{}7", "my {}!"])
+def test_a_new_password_is_not_the_accounts_own_address(
+    scene: Scene, letters: list[Any], form: str
+) -> None:
+    token = reset_token(letters, scene["CT"].email)
+    password = form.format(scene["CT"].email.upper())
+    told = refuses(lambda: accounts.reset_password(token, password), Invalid)
+    assert [at for at, _ in told.errors] == ["/password"]
+    with db.transaction():
+        accounts.reset_password(token, ANOTHER)
+    assert opened(scene["CT"].email, ANOTHER)["user_id"] == scene["CT"].user_id
+
+
 @pytest.mark.parametrize(("minutes", "good"), [(29, True), (31, False)])
 def test_a_reset_token_is_good_for_thirty_minutes(
     scene: Scene, letters: list[Any], minutes: int, good: bool

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,14 +14,18 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from api import db
-from api.core import care_team as teams, changes
-from api.core.integration import goals, practices, steps, tables
+from api import clock, db
+from api.core import care_team as teams, changes, patients as patients_module
+from api.core.integration import goals, practices, ratings, replies, steps, tables
+from api.core.outcomes import checkins
 from api.core.patients import patients
+from api.core.treatment import calendar
+from api.core.treatment.sessions import booking, moving as session_moves
 from api.db import feed
 from api.errors import Stale, Unreadable
 from tests import builders
 from tests.builders import Person, Scene
+from tests.core import planning
 
 WRITERS, ROUNDS = 6, 25
 
@@ -193,6 +198,69 @@ def test_a_chart_that_closes_is_the_tombstone_of_its_patient(scene: Scene) -> No
     [told] = mirror.follow().pages[-1]
     assert (told["id"], told["kind"], told["version"]) == (mine, "patient", None)
     assert told["deleted_at"] is not None and mirror.of("patient") == {}
+
+
+@pytest.mark.parametrize("how", ["clinicians", "moved", "cancelled"])
+def test_who_is_taken_off_a_session_is_told_that_the_chart_is_gone(scene: Scene, how: str) -> None:
+    at = clock.now() + timedelta(hours=2)
+    times = {"starts_at": at, "ends_at": at + timedelta(hours=1)}
+    with db.transaction():
+        booked = builders.make_session(scene.patient, scene["CN"], **times)
+    mine, since = scene.patient["id"], db.Page(100, since=clock.now())
+    mirror = Mirror(scene["CN"]).follow()
+    assert mirror.of("patient") == {mine: 1}
+    with by(scene["CT"]) as actor:
+        if how == "cancelled":
+            session_moves.cancel_session(actor, booked["id"], {"reason": "patient_asked"})
+        else:
+            later = {name: value + timedelta(days=30) for name, value in times.items()}
+            others = {"clinician_ids": [scene["CT"].user_id]}
+            booking.change_session(actor, booked["id"], 1, others if how == "clinicians" else later)
+    [told] = [item for item in mirror.follow().pages[-1] if item["deleted_at"]]
+    assert (told["id"], told["kind"], told["version"]) == (mine, "patient", None)
+    assert mirror.of("patient") == {}
+    with by(scene["CN"]) as actor:
+        gone = patients_module.list_patients(actor, since).tombstones
+        assert [row["id"] for row in gone or []] == [mine]
+    with by(scene["CN"]) as actor:
+        gone = calendar.read_calendar(actor, since).tombstones
+        assert booked["id"] in [row["id"] for row in gone or []]
+    with by(scene["CT"]) as actor:
+        assert patients_module.list_patients(actor, since).tombstones == []
+
+
+def test_what_hangs_on_an_entry_is_followed_as_far_as_the_entry_is_seen(scene: Scene) -> None:
+    goal = new_goal(scene, scene["PS"])
+    with by(scene["PS"]) as actor:
+        practice = practices.start_practice(actor, goal["id"], {"new_trail": "Lie down"})
+        step = steps.log_step(actor, practice["id"], {"kind": "done"})
+    with by(scene["CT"]) as actor:
+        reply = replies.reply_to_step(actor, step["id"], {"text": "Glad."})
+    with by(scene["CT"]) as actor:
+        rating = ratings.rate_goal(actor, goal["id"], {"level": 1})
+    mirror, own = Mirror(scene["CT"]).follow(), Mirror(scene["PS"]).follow()
+    assert mirror.of("reply") == own.of("reply") == {reply["id"]: 1}
+    assert mirror.of("goal_rating") == {rating["id"]: 1} and own.of("goal_rating") == {}
+    with by(scene["PS"]) as actor:
+        goals.change_goal(actor, goal["id"], None, {"shared_with": "me"})
+    late = Mirror(scene["CT"]).follow()
+    assert late.of("reply") == late.of("goal_rating") == {}
+    assert not {reply["id"], rating["id"]} & {i["id"] for page in late.pages for i in page}
+    assert Mirror(scene["PS"]).follow().of("reply") == {reply["id"]: 1}
+
+
+def test_what_came_of_a_plan_and_what_was_corrected_are_followed(scene: Scene) -> None:
+    with db.transaction():
+        planning.plan(scene, rule="once", n=0)
+    with db.transaction():
+        done = planning.answer(scene)
+    values = {"answers": {"gad7-1": 2}, "reason": "Misheard."}
+    with by(scene["CT"]) as actor:
+        checkins.correct_checkin(actor, done["id"], values)
+    mirror, own = Mirror(scene["CT"]).follow(), Mirror(scene["PS"]).follow()
+    assert len(mirror.of("check_in_occurrence")) == len(own.of("check_in_occurrence")) == 1
+    assert len(mirror.of("check_in_correction")) == 1 and own.of("check_in_correction") == {}
+    assert Mirror(scene["CN"]).follow().records == {}
 
 
 def test_every_way_to_write_is_followed(scene: Scene) -> None:

@@ -120,6 +120,22 @@ def test_a_patients_own_answers_in_their_draft_are_not_a_clinicians_to_change(
     assert row_of(first)["answers"]["phq9-9"] == 1
 
 
+def test_what_a_patient_adds_to_a_clinicians_draft_is_theirs_too(scene: Scene) -> None:
+    ct, ps = scene["CT"].actor, scene["PS"].actor
+    first = log(scene, answers={"phq9-1": 1, "phq9-2": 1})
+    checkins.change_checkin(ps, first["id"], 1, {"answers": {"phq9-9": 2, "phq9-3": None}})
+    with pytest.raises(NotAllowed):
+        checkins.change_checkin(ct, first["id"], 2, {"answers": {"phq9-9": 0}})
+    own = {"answers": {"phq9-1": 0, "phq9-3": 1}}
+    told = checkins.change_checkin(ct, first["id"], 2, own)
+    assert "patients_own" not in told
+    checkins.change_checkin(ps, first["id"], 3, {"answers": {"phq9-1": 3}})
+    with pytest.raises(NotAllowed):
+        checkins.change_checkin(ct, first["id"], 4, {"answers": {"phq9-1": 0}})
+    answers = {"phq9-1": 3, "phq9-2": 1, "phq9-3": 1, "phq9-9": 2}
+    assert row_of(first)["answers"] == answers
+
+
 def test_null_is_kept_as_left_open_and_absent_stays_absent(scene: Scene) -> None:
     first = log(scene, answers={"phq9-1": 2, "phq9-2": 3})
     patch = {"answers": {"phq9-1": None}}

@@ -145,8 +145,8 @@ def test_what_is_kept_private_is_neither_there_nor_named(scene: Scene) -> None:
     assert [one["id"] for one in read(scene)["orphans"]] == [made["insight"]["id"]]
     assert read(scene, "PS")["orphans"] == []
     change(scene, "insight", made["insight"])
-    assert node(read(scene), "goals", made["goal"])["insight_id"] is None
-    assert read(scene)["orphans"] == read(scene)["insights"] == []
+    assert node(read(scene, "PS"), "goals", made["goal"])["shared_with"] == "me", "it goes along"
+    assert read(scene)["orphans"] == read(scene)["insights"] == read(scene)["goals"] == []
 
 
 def change(scene: Scene, kind: str, row: db.Values) -> None:

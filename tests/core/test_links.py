@@ -12,7 +12,7 @@ from api.access.policies import Actor
 from api.core import alerts
 from api.core.outcomes import checkins, links, plans
 from api.core.outcomes.links import answer_check_in_link, bearer_of, check_in_links
-from api.errors import Conflict, Invalid, NotAllowed, NotFound
+from api.errors import Conflict, Invalid, NotAllowed, NotFound, Stale
 from tests.builders import Scene
 
 ANSWERS = {"answers": {"gad7-1": 1, "gad7-2": None}}
@@ -148,3 +148,37 @@ def test_only_the_care_team_makes_links_and_only_of_what_can_be_shown(scene: Sce
     assert no.value.extras["reason"] == "instrument_text_missing"
     with pytest.raises(Invalid):
         made(scene, "phq-99")
+
+
+def listed(scene: Scene, who: str = "CT") -> list[tuple[Any, str]]:
+    links_there = links.list_check_in_links(scene[who].actor, scene.patient["id"], db.Page())
+    assert "token" not in str(links_there.items)
+    return [(row["id"], row["state"]) for row in links_there.items]
+
+
+def test_what_became_of_each_link_is_told(scene: Scene) -> None:
+    used, replaced, over = made(scene), made(scene, "phq-9"), made(scene, "phq-2")
+    answer_check_in_link(bearer(used), ANSWERS, None)
+    last = made(scene, "phq-9")
+    past = check_in_links.update().where(check_in_links.c.id == over["id"])
+    db.store().execute(past.values(expires_at=clock.now()))
+    states = {replaced["id"]: "withdrawn", over["id"]: "expired", used["id"]: "used"}
+    assert dict(listed(scene)) == states | {last["id"]: "unused"}
+    assert listed(scene)[0][0] == last["id"], "the newest first"
+
+
+def test_a_link_that_is_withdrawn_is_good_no_more(scene: Scene) -> None:
+    link, chart, actor = made(scene), scene.patient["id"], scene["CT"].actor
+    with pytest.raises(Stale):
+        links.withdraw_check_in_link(actor, chart, link["id"], 7)
+    links.withdraw_check_in_link(actor, chart, link["id"], link["version"])
+    assert listed(scene) == [(link["id"], "withdrawn")]
+    with pytest.raises(NotFound):
+        bearer(link)
+    with pytest.raises(Conflict):
+        links.withdraw_check_in_link(actor, chart, link["id"], 2)
+    for who, refusal in (("CN", NotFound), ("PS", NotAllowed), ("CA", NotAllowed)):
+        with pytest.raises(refusal):
+            links.withdraw_check_in_link(scene[who].actor, chart, link["id"], None)
+        with pytest.raises(refusal):
+            listed(scene, who)

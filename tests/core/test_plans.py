@@ -6,14 +6,17 @@ from typing import Any
 import pytest
 
 from api import clock, db
+from api.core.integration import practices
 from api.core.outcomes import checkins, plans
 from api.core.outcomes.plans import keeping
 from api.core.patients import patients
+from api.core.today import read_today
 from api.core.treatment.sessions import booking
 from api.core.treatment.sessions.table import sessions
 from api.errors import Conflict, Invalid, NotAllowed, NotFound, Stale
 from tests.builders import Scene
 from tests.core.planning import ZONE, answer, dose, plan, read, today
+from tests.core.walking import goal, practice
 
 
 def test_a_plan_says_on_which_day_it_asks_next(scene: Scene) -> None:
@@ -185,3 +188,43 @@ def test_what_is_open_is_found_for_many_patients_in_three_queries(scene: Scene) 
     assert [one.plan["id"] for one in found[scene.patient["id"]]] == [made["id"]]
     assert scene.other_patient["id"] not in found
     assert len([one for one in asked_for if one.startswith("SELECT")]) == 3
+
+
+def test_a_plan_of_srbai_names_the_practice_of_which_it_asks(scene: Scene) -> None:
+    walked, another = (practice(scene, goal(scene)) for _ in range(2))
+    asks = {"instrument": "srbai", "rule": "once", "n": 0}
+    made = plan(scene, practice_id=walked["id"], **asks)
+    assert made["practice_id"] == walked["id"]
+    assert made["practice"] == {"id": walked["id"], "title": walked["title"]}
+    [due] = today_of(scene)
+    assert due["practice"]["id"] == walked["id"]
+    srbai = {"instrument": "srbai", "answers": {}}
+    answer(scene, practice_id=another["id"], **srbai)
+    assert read(scene, made)["open"] is not None, "asked of another practice"
+    answer(scene, practice_id=walked["id"], **srbai)
+    assert read(scene, made)["open"] is None and today_of(scene) == []
+
+
+def today_of(scene: Scene) -> list[db.Values]:
+    return list(read_today(scene["PS"].actor)["due"])
+
+
+def test_a_plan_asks_of_a_practice_of_its_patient_that_is_shared(scene: Scene) -> None:
+    kept = practice(scene, goal(scene), shared_with="me")
+    db.store().execute(patients.update().values(default_sharing=None))
+    shared = practice(scene, goal(scene))
+    asks = {"instrument": "srbai", "rule": "once", "n": 0}
+    for wrong in ({"practice_id": kept["id"]}, {"practice_id": db.new_id()}):
+        with pytest.raises(Invalid):
+            plan(scene, **asks, **wrong)
+    with pytest.raises(Invalid):
+        plan(scene, practice_id=shared["id"], rule="once", n=0)
+
+
+def test_of_a_practice_that_became_private_a_plan_tells_nobody_else(scene: Scene) -> None:
+    walked = practice(scene, goal(scene))
+    made = plan(scene, instrument="srbai", rule="once", n=0, practice_id=walked["id"])
+    practices.change_practice(scene["PS"].actor, walked["id"], None, {"shared_with": "me"})
+    told = read(scene, made)
+    assert (told["practice_id"], told["practice"], told["open"]) == (None, None, None)
+    assert today_of(scene) == []

@@ -294,7 +294,7 @@ def test_a_moment_of_staff_cannot_be_hidden_behind_a_private_practice(scene: Sce
 
 def test_a_private_insight_is_named_to_nobody_else(scene: Scene) -> None:
     grew = insight(scene)
-    made = goal(scene, insight_id=grew["id"])
+    made = goal(scene, "CT", insight_id=grew["id"])
     insights.change_insight(scene["PS"].actor, grew["id"], 1, ME)
     assert made["insight_id"] == grew["id"]
     read = goals.read_goal(scene["CT"].actor, made["id"])
@@ -304,6 +304,40 @@ def test_a_private_insight_is_named_to_nobody_else(scene: Scene) -> None:
     assert goals.read_goal(scene["PS"].actor, made["id"])["insight_id"] == grew["id"]
     with pytest.raises(Invalid):
         goal(scene, "CT", insight_id=grew["id"])
+
+
+@pytest.mark.parametrize("chosen", ["care_team", "research", "me"])
+@pytest.mark.parametrize("kind", ["goal", "practice", "step", "moment"])
+def test_what_grew_from_an_insight_goes_with_it_when_it_is_kept_and_comes_back(
+    scene: Scene, kind: str, chosen: str
+) -> None:
+    grew = insight(scene)
+    under: dict[str, db.Values] = {"goal": goal(scene, insight_id=grew["id"])}
+    under["practice"] = practice(scene, under["goal"])
+    under["step"] = step(scene, under["practice"])
+    under["moment"] = moment(scene, practice_id=under["practice"]["id"])
+    was_seen = chosen != "me"
+    share(scene, kind, under[kind], chosen)
+    before = {name: is_there(scene, name, row) for name, row in under.items()}
+    assert before[kind] == was_seen
+    share(scene, "insight", grew, "me")
+    for name, row in under.items():
+        assert READ[name](scene["PS"].actor, row["id"])["shared_with"] == "me"
+        assert not is_there(scene, name, row)
+    for name in ("goal", "moment"):  # lists of the chart; the others went with their parents
+        assert seen(scene, "CT", name, under[name]) == (False, True)
+    share(scene, "insight", grew, "care_team")
+    assert {name: is_there(scene, name, row) for name, row in under.items()} == before
+    if was_seen:
+        assert READ[kind](scene["PS"].actor, under[kind]["id"])["shared_with"] == chosen
+
+
+def test_what_the_care_team_set_is_not_kept_from_it_by_what_it_grew_from(scene: Scene) -> None:
+    grew = insight(scene)
+    theirs = goal(scene, "CT", insight_id=grew["id"])
+    walked = practice(scene, theirs)
+    share(scene, "insight", grew, "me")
+    assert is_there(scene, "goal", theirs) and is_there(scene, "practice", walked)
 
 
 entries = st.tuples(

@@ -140,6 +140,36 @@ def test_a_check_in_whose_time_is_over_is_told_while_it_can_be_answered(well: Sc
     assert codes(well) == []
 
 
+def test_a_check_in_that_was_missed_is_told_for_two_weeks(well: Scene) -> None:
+    made = planning.plan(well, rule="once", n=0, starts_on=today(well) - 5 * DAY)
+    found = reason(well, "check_in_missed")
+    assert (found["plan_id"], found["due_on"]) == (made["id"], today(well) - 5 * DAY)
+    assert found["overdue"] and found["practice_id"] is None
+    where = check_in_plans.c.id == made["id"]
+    for ago, told in ((18, ["check_in_missed"]), (19, [])):
+        moved = check_in_plans.update().where(where).values(starts_on=today(well) - ago * DAY)
+        db.store().execute(moved)
+        assert codes(well) == told
+
+
+def test_a_missed_check_in_is_told_no_more_once_it_was_answered_or_asked_anew(well: Scene) -> None:
+    starts_on = today(well) - 6 * DAY
+    planning.plan(well, instrument="phq-9", rule="once", n=0, starts_on=starts_on)
+    planning.plan(well, rule="every_n_days", n=6, answer_within_days=0, starts_on=starts_on)
+    assert codes(well) == ["check_in_missed"], "the other asks anew today"
+    phq9(well, 3, ago=1)
+    assert codes(well) == []
+
+
+def test_a_check_in_about_a_practice_names_it(well: Scene) -> None:
+    walked = practice(well, goal(well))
+    values = {"instrument": "srbai", "rule": "once", "n": 0, "practice_id": walked["id"]}
+    planning.plan(well, starts_on=today(well) - 3 * DAY, **values)
+    assert reason(well, "check_in_overdue")["practice_id"] == walked["id"]
+    practices.change_practice(well["PS"].actor, walked["id"], None, {"shared_with": "me"})
+    assert codes(well) == []
+
+
 def test_who_got_reliably_worse_is_told_until_the_newest_total_says_otherwise(well: Scene) -> None:
     phq9(well, 8, ago=30)
     phq9(well, 12, ago=20)
@@ -256,7 +286,7 @@ def _crowd(scene: Scene, many: int) -> None:
     at = {"role": "lead", "from_at": now - DAY}
     put(care_team, ({"id": db.new_id(), "patient_id": i, "clinician_id": member} | at for i in ids))
     put(sessions, _their_sessions(ids))
-    put(check_in_plans, (_their_plan(i, member) for i in ids))
+    put(check_in_plans, (_their_plan(i, member, number) for number, i in enumerate(ids)))
     put(check_ins, _their_check_ins(ids))
     put(alerts_table, (_their_alert(i) for i in ids[::50]))
     mine = {"author_id": member, "author_kind": "clinician", "shared_with": "care_team"}
@@ -290,13 +320,14 @@ def _their_sessions(ids: list[UUID]) -> Iterator[db.Values]:
             yield {"id": db.new_id(), "patient_id": patient_id} | times | state
 
 
-def _their_plan(patient_id: UUID, by: UUID) -> db.Values:
-    starts_on = clock.today("America/Denver") - 40 * DAY
+def _their_plan(patient_id: UUID, by: UUID, number: int) -> db.Values:
+    """Asks weekly, of each patient on another day: some answers are due, some late, some missed."""
+    starts_on = clock.today("America/Denver") - (40 + number % 7) * DAY
     rule = {"rule": "every_n_days", "n": 7, "answer_within_days": 2, "starts_on": starts_on}
     return {
         "id": db.new_id(),
         "patient_id": patient_id,
-        "instrument": "phq-9",
+        "instrument": "gad-7",
         "made_by": by,
     } | rule
 
@@ -337,4 +368,4 @@ def test_five_thousand_patients_take_as_many_queries_as_one(app: Any) -> None:
     keys = [worklist.place_of(row) for row in rows]
     assert keys == sorted(keys)
     found = {each["code"] for row in rows for each in row["reasons"]}
-    assert found >= set(worklist.CODES) - {"check_in_overdue"}
+    assert found >= set(worklist.CODES)

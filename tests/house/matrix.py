@@ -176,6 +176,7 @@ MADE_BY: dict[str, tuple[str, str]] = {
     "journal_id": ("PS", "POST /patients/{patient_id}/journal"),
     "check_in_id": ("CT", "POST /patients/{patient_id}/check-ins"),
     "plan_id": ("CT", "POST /patients/{patient_id}/check-in-plans"),
+    "link_id": ("CT", "POST /patients/{patient_id}/check-in-links"),
     "template_key": ("CT", "POST /check-in-plan-templates"),
 }
 """Which persona makes the record that a path names, and at which route."""

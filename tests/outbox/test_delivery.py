@@ -8,10 +8,11 @@ import pytest
 import time_machine
 from flask import Flask
 from sqlalchemy import select, update
-from standardwebhooks.webhooks import Webhook
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from api import clock, db
 from api.access.users import users
+from api.core import webhooks as core_webhooks
 from api.outbox import deliver
 from api.outbox.tables import webhook_deliveries, webhooks
 from api.worker import Worker
@@ -226,3 +227,31 @@ def test_the_waits_add_up_to_about_three_days() -> None:
 def test_only_2xx_is_taken(status: int, is_taken: bool) -> None:
     assert deliver.Outcome(status).is_taken == is_taken
     assert not any(deliver.Outcome(bad).is_taken for bad in (None, 100, 301, 302, 400, 410, 500))
+
+
+def test_after_a_change_of_secret_both_sign_for_a_day_and_then_the_new_one(
+    scene: Scene, receiver: Receiver
+) -> None:
+    with db.transaction():
+        hook = make_webhook(scene, receiver, "goal.created")
+    with db.transaction():
+        turned = core_webhooks.rotate_webhook_secret(scene["CA"].actor, hook["id"])
+        assert turned["secret"] != hook["secret"] and "former_secret" not in turned
+        until = turned["former_until"] - clock.now()
+        assert timedelta(hours=23) < until <= timedelta(hours=24)
+        happen(scene, "goal.created")
+    work()
+    [message] = receiver.messages
+    for secret in (hook["secret"], turned["secret"]):
+        assert Webhook(secret).verify(message.body, message.headers)
+    with db.transaction() as store:
+        past = update(webhooks).where(webhooks.c.id == hook["id"])
+        store.execute(past.values(former_until=clock.now()))
+        happen(scene, "goal.created")
+    work()
+    later = receiver.messages[-1]
+    assert Webhook(turned["secret"]).verify(later.body, later.headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(hook["secret"]).verify(later.body, later.headers)
+    with db.transaction():
+        assert core_webhooks.read_webhook(scene["CA"].actor, hook["id"])["former_until"] is None

@@ -15,7 +15,7 @@ BODY = b'{"type":"check_in.completed"}'
 
 def headers(secret: str, key: str | None = None, body: bytes = BODY) -> dict[str, str]:
     now = int(time.time())
-    signature = signing.sign("msg", now, body, secret, key)
+    signature = signing.sign("msg", now, body, [secret], key)
     return {
         "webhook-id": "msg",
         "webhook-timestamp": str(now),
@@ -28,7 +28,7 @@ def test_the_example_of_the_specification() -> None:
         "msg_p5jXN8AQM9LWM0D4loKWxJek",
         1614265330,
         b'{"test": 2432232314}',
-        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
         None,
     )
     assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="

@@ -125,6 +125,48 @@ def test_an_answer_is_not_given_again_to_whoever_lost_the_chart(
     assert is_problem(ct.post(f"{chart}/consents", body, **key), 404)
 
 
+def test_an_answer_of_an_entry_that_its_patient_keeps_now_is_not_given_again(
+    call: Any, chart: str
+) -> None:
+    ct, ps = call("CT"), call("PS")
+    goal = ps.post(f"{chart}/goals", {"title": "Rest", "category": "other"}).json
+    walked = f"/goals/{goal['id']}/practices"
+    practice = ps.post(walked, {"new_trail": "Lie down"}).json
+    under = f"/practices/{practice['id']}/steps"
+    step = ps.post(under, {"kind": "done"}).json
+    asked = {
+        walked: {"new_trail": "Sit down"},
+        under: {"kind": "done"},
+        f"/steps/{step['id']}/replies": {"text": "Glad."},
+        f"/goals/{goal['id']}/ratings": {"level": 1},
+        f"{chart}/moments": {"text": "x", "practice_id": practice["id"]},
+        f"{chart}/check-ins": {
+            "instrument": "srbai",
+            "answers": {},
+            "practice_id": practice["id"],
+        },
+    }
+    first = {
+        path: ct.post(path, body, **{"idempotency-key": f"k{n}"})
+        for n, (path, body) in enumerate(asked.items())
+    }
+    own = ps.post(under, {"kind": "partly"}, **{"idempotency-key": "own"})
+    assert {answer.status_code for answer in first.values()} == {201}, first
+    mine = f"/goals/{goal['id']}"
+    version = ps.get(mine).json["version"]
+    assert ps.patch(mine, {"shared_with": "me"}, version).status_code == 200
+    for n, (path, body) in enumerate(asked.items()):
+        again = ct.post(path, body, **{"idempotency-key": f"k{n}"})
+        assert is_problem(again, 404), path
+    again = ps.post(under, {"kind": "partly"}, **{"idempotency-key": "own"})
+    assert again.data == own.data, "the patient is answered as before"
+    version = ps.get(mine).json["version"]
+    assert ps.patch(mine, {"shared_with": "care_team"}, version).status_code == 200
+    for n, (path, body) in enumerate(asked.items()):
+        again = ct.post(path, body, **{"idempotency-key": f"k{n}"})
+        assert again.data == first[path].data, path
+
+
 @pytest.mark.parametrize("key", ["", "x" * 256, "tab\there", "caf\xe9"])
 def test_a_key_is_printable_ascii_of_limited_length(call: Any, key: str) -> None:
     assert is_problem(call("CT").post("/patients", NEW, **{"idempotency-key": key}), 422)

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import Table, select
 
 from api.access.policies import Actor
+from api.audit import trail
 from api.core.gate import shown_to
 from api.core.integration import sharing
 from api.core.integration.reading import reading
@@ -122,6 +123,7 @@ def named(
     row = store().row(statement.with_for_update(read=True), opens=table)
     if row is None:
         raise Invalid([(pointer, "No such record of this patient.")])
+    trail.names(table.name, [record_id])
     return row
 
 
@@ -150,7 +152,9 @@ def pointed_at(
         table.c.deleted_at.is_(None),
         shown_to(reader, table),
     )
-    return {row["id"]: row for row in store().rows(statement, opens=table)}
+    there = {row["id"]: row for row in store().rows(statement, opens=table)}
+    trail.names(table.name, there)
+    return there
 
 
 def listed(

@@ -40,7 +40,10 @@ def read_insight(actor: Actor, insight_id: UUID) -> Values:
 
 
 def change_insight(actor: Actor, insight_id: UUID, version: int | None, values: Values) -> Values:
-    """The words are changed by who may, and the sharing by the patient."""
+    """The words are changed by who may, and the sharing by the patient.
+
+    The patient's goals that grew from an insight that became `me` go along with it.
+    """
     row = gate.find_in_chart(actor, "insight:write", insights, insight_id)
     entries.refuse_unless_own(actor, row)
     entries.refuse_other_words(actor, row, values)

@@ -8,11 +8,11 @@ no more is a tombstone of the moment it was unshared, and later changes to it ne
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Table, case, or_, select
+from sqlalchemy import Select, Table, and_, case, or_, select
 
 from api import clock
 from api.access.policies import Actor
-from api.core.integration.tables import CARE_TEAM, CHILDREN, ME
+from api.core.integration.tables import CARE_TEAM, CHILDREN, ME, insights
 from api.db import Values, store
 from api.errors import Invalid
 
@@ -80,6 +80,8 @@ def _follow(table: Table, clinic_id: UUID, parents: Select[Any], hidden: bool) -
     for child, column in CHILDREN.get(table, ()):
         under = child.c[column].in_(parents)
         affected = child.c.shared_with != ME if hidden else child.c.chosen_sharing != ME
+        if table is insights:  # what the care team set is not kept from it by what it grew from
+            affected = and_(affected, child.c.author_kind == "patient")
         moment = clock.now()
         followed = (
             child.update()
@@ -95,7 +97,8 @@ def _follow(table: Table, clinic_id: UUID, parents: Select[Any], hidden: bool) -
         before = {"shared_with": CARE_TEAM if hidden else ME}
         store().tell(child, store().execute(followed).mappings().all(), before)
         mine = select(child.c.id).where(child.c.clinic_id == clinic_id, under)
-        _follow(child, clinic_id, mine if hidden else mine.where(child.c.shared_with != ME), hidden)
+        alike = child.c.shared_with == ME if hidden else child.c.shared_with != ME
+        _follow(child, clinic_id, mine.where(alike), hidden)
 
 
 def as_seen_by(reader: Actor, table: Table) -> Any:

@@ -250,6 +250,7 @@ Index("ix_steps_practice", *steps.c["clinic_id", "practice_id", "walked_on", "id
 Index("ix_moments_practice", *moments.c["clinic_id", "practice_id"])
 
 CHILDREN: dict[Table, tuple[tuple[Table, str], ...]] = {
+    insights: ((goals, "insight_id"),),
     goals: ((practices, "goal_id"),),
     practices: ((steps, "practice_id"), (moments, "practice_id")),
 }

@@ -26,13 +26,30 @@ from api.core.patients import open_chart, patients
 from api.core.replay import digest
 from api.core.sign_ins import new_token
 from api.core.words import words_for
-from api.db import Instant, Values, found, of, store, tenant_table
+from api.db import (
+    Instant,
+    Listing,
+    Page,
+    Values,
+    found,
+    match,
+    of,
+    page,
+    store,
+    tenant_table,
+)
 from api.errors import Conflict, NotFound
 
 LASTS: Final = timedelta(hours=72)
 AGAIN: Final = timedelta(hours=24)
 """How long the same answers sent again under the same key are answered as they were."""
 GONE = "There is no such link, or it was used, or its time is over."
+UNUSED, USED, EXPIRED, WITHDRAWN = STATES = ("unused", "used", "expired", "withdrawn")
+"""What became of a link; one that a newer one took the place of is withdrawn too."""
+SHOWN: Final = (
+    *("id", "version", "created_at", "updated_at", "instrument"),
+    *("expires_at", "used_at", "withdrawn_at", "check_in_id"),
+)
 ADDRESS = "/api/v1/check-in-links/{token}"
 
 check_in_links = tenant_table(
@@ -44,6 +61,7 @@ check_in_links = tenant_table(
     Column("used_at", Instant),
     Column("check_in_id", Uuid),
     Column("request_hash", String(64)),
+    Column("withdrawn_at", Instant),
     of("users", "made_by"),
     of("check_ins", "check_in_id"),
 )
@@ -74,8 +92,53 @@ def make_check_in_link(actor: Actor, patient_id: UUID, values: Values) -> Values
     )
     trail.about(check_in_links.name, row["id"])
     trail.wrote(values)
-    shown = {name: row[name] for name in ("id", "instrument", "expires_at")}
+    shown = {name: row[name] for name in ("id", "version", "instrument", "expires_at")}
     return shown | {"token": token, "address": ADDRESS.format(token=token)}
+
+
+def list_check_in_links(actor: Actor, patient_id: UUID, asked: Page) -> Listing:
+    """The patient's links, the newest first, and what became of each; never a token."""
+    patient = open_chart(actor, "check_in_link:read", patient_id)
+    t = check_in_links.c
+    mine = (t.clinic_id == patient["clinic_id"], t.patient_id == patient["id"])
+    listing = page(select(check_in_links).where(*mine), check_in_links, asked, newest_first=True)
+    listing.items = [_show(row) for row in listing.items]
+    return listing
+
+
+def withdraw_check_in_link(
+    actor: Actor, patient_id: UUID, link_id: UUID, version: int | None
+) -> None:
+    """The link is good no more; `Conflict` for one that was used, or is over already."""
+    patient = open_chart(actor, "check_in_link:make", patient_id)
+    t = check_in_links.c
+    one = select(check_in_links).where(
+        t.clinic_id == patient["clinic_id"], t.patient_id == patient["id"], t.id == link_id
+    )
+    row = found(store().row(one.with_for_update()))
+    trail.about(check_in_links.name, link_id)
+    match(row, version)
+    if _state(row) != UNUSED:
+        raise Conflict("Only a link that can still be used is withdrawn.", state=_state(row))
+    _withdraw(row)
+
+
+def _withdraw(row: Values) -> None:
+    now = clock.now()
+    store().change(check_in_links, row, {"withdrawn_at": now, "expires_at": now})
+
+
+def _state(row: Values) -> str:
+    if row["used_at"] is not None:
+        return USED
+    if row["withdrawn_at"] is not None:
+        return WITHDRAWN
+    return UNUSED if row["expires_at"] > clock.now() else EXPIRED
+
+
+def _show(row: Values) -> Values:
+    shown: Values = {name: row[name] for name in SHOWN}
+    return shown | {"state": _state(row)}
 
 
 def bearer_of(token: str, request_id: str, client_ip: str | None) -> Actor:
@@ -152,10 +215,12 @@ def _askable(clinic_id: UUID, key: str) -> str:
 
 
 def _end_former(patient: Values, key: str) -> None:
-    t, now = check_in_links.c, clock.now()
+    t = check_in_links.c
     former = (t.clinic_id == patient["clinic_id"], t.patient_id == patient["id"])
-    unused = (t.instrument == key, t.used_at.is_(None), t.expires_at > now)
-    store().execute(check_in_links.update().where(*former, *unused).values(expires_at=now))
+    unused = (t.instrument == key, t.used_at.is_(None), t.expires_at > clock.now())
+    held = select(check_in_links).where(*former, *unused).order_by(t.id)
+    for row in store().rows(held.with_for_update()):
+        _withdraw(row)
 
 
 def _link(token: str) -> Values:

@@ -108,19 +108,16 @@ def _telling(
 
     With `least` only of series whose totals lie that far apart.
     """
-    ranked = _ranked(clinic_id, whose, keys).subquery("ranked")
+    ranked = _ranked(_points(_totals(clinic_id, whose, keys), least)).subquery("ranked")
     r = ranked.c
     tells = or_(r.newest == 1, r.oldest == 1, and_(r.is_before == 1, r.last_of == 1))
     order = (*(r[name] for name in SERIES), r.answered_at, r.id)
     columns = (r[name] for name in (*READ, "began_at", "time_zone"))
-    statement = select(*columns).where(tells).order_by(*order)
-    if not least:
-        return statement
-    return statement.where(r.highest - r.lowest >= case(least, value=r.instrument, else_=0))
+    return select(*columns).where(tells).order_by(*order)
 
 
-def _ranked(clinic_id: UUID, whose: ColumnElement[bool], keys: list[str]) -> Select[Any]:
-    c = _points(clinic_id, whose, keys).c
+def _ranked(points: Subquery) -> Select[Any]:
+    c = points.c
     before = case((c.answered_at < c.began_at, 1), else_=0)
     series, alike = [c[name] for name in SERIES], [c[name] for name in ALIKE]
     oldest_first = (c.answered_at, c.id)
@@ -128,39 +125,52 @@ def _ranked(clinic_id: UUID, whose: ColumnElement[bool], keys: list[str]) -> Sel
     return select(
         *c,
         before.label("is_before"),
-        func.max(c.total).over(partition_by=series).label("highest"),
-        func.min(c.total).over(partition_by=series).label("lowest"),
         _place(series, newest_first).label("newest"),
         _place([*series, *alike], oldest_first).label("oldest"),
         _place([*series, *alike, before], newest_first).label("last_of"),
     )
 
 
-def _points(clinic_id: UUID, whose: ColumnElement[bool], keys: list[str]) -> Subquery:
-    """Every complete check-in with a total, where its patient lives, and when their doses began.
-
-    Each is looked up by its key: a join may be planned as one table read through for every row.
-    """
-    c, p = check_ins.c, patients.c
-    zone = select(p.time_zone).where(p.clinic_id == c.clinic_id, p.id == c.patient_id)
+def _totals(clinic_id: UUID, whose: ColumnElement[bool], keys: list[str]) -> Subquery:
+    """Every complete check-in with a total, and between what those of its series lie."""
+    c = check_ins.c
+    series = [c[name] for name in SERIES]
     statement = select(
-        *(c[name] for name in READ),
-        zone.correlate(check_ins).scalar_subquery().label("time_zone"),
-        _first_dose_at().label("began_at"),
+        *(c[name] for name in ("clinic_id", *READ)),
+        func.max(c.total).over(partition_by=series).label("highest"),
+        func.min(c.total).over(partition_by=series).label("lowest"),
     )
     full = [c.state == "complete", c.total.is_not(None), c.deleted_at.is_(None)]
     mine = [c.clinic_id == clinic_id, c.instrument.in_(keys), *full, whose]
-    return statement.where(*mine).subquery("points")
+    return statement.where(*mine).subquery("totals")
+
+
+def _points(totals: Subquery, least: Mapping[str, float] | None) -> Subquery:
+    """Those that can matter, with where their patient lives, and when their doses began.
+
+    Each is looked up by its key: a join may be planned as one table read through for every row.
+    """
+    t, p = totals.c, patients.c
+    zone = select(p.time_zone).where(p.clinic_id == t.clinic_id, p.id == t.patient_id)
+    statement = select(
+        *(t[name] for name in READ),
+        zone.correlate(totals).scalar_subquery().label("time_zone"),
+        _first_dose_at(totals).label("began_at"),
+    )
+    if least:
+        apart = t.highest - t.lowest >= case(least, value=t.instrument, else_=0)
+        statement = statement.where(apart)
+    return statement.subquery("points")
 
 
 def _place(within: list[Any], order: tuple[Any, ...]) -> ColumnElement[int]:
     return func.row_number().over(partition_by=within, order_by=order)
 
 
-def _first_dose_at() -> ColumnElement[Any]:
+def _first_dose_at(totals: Subquery) -> ColumnElement[Any]:
     """When the first dose of the chart of a check-in began."""
-    s, c = sessions.c, check_ins.c
+    s, t = sessions.c, totals.c
     began = func.min(func.coalesce(s.started_at, s.starts_at), type_=Instant())
     held = [s.kind == "dosing", s.state.in_(HELD), s.deleted_at.is_(None)]
-    mine = [s.clinic_id == c.clinic_id, s.patient_id == c.patient_id]
-    return select(began).where(*mine, *held).correlate(check_ins).scalar_subquery()
+    mine = [s.clinic_id == t.clinic_id, s.patient_id == t.patient_id]
+    return select(began).where(*mine, *held).correlate(totals).scalar_subquery()

@@ -7,7 +7,8 @@ from sqlalchemy import select
 
 from api import clock
 from api.access.policies import Actor
-from api.core.integration import trails
+from api.core.integration import entries, trails
+from api.core.integration.practices import name_of
 from api.core.integration.tables import practices
 from api.core.integration.trails import Log
 from api.core.outcomes.instruments.shelf import shelf
@@ -48,7 +49,7 @@ def read_day(reader: Actor, patient: Values) -> Day:
     on, days = clock.today(patient["time_zone"]), windows_of(patient)
     rests = days.now == 0
     walks = [] if rests else _walks(reader, patient)
-    return Day(patient, on, days, walks, [] if rests else _due(patient))
+    return Day(patient, on, days, walks, [] if rests else _due(reader, patient))
 
 
 def _walks(reader: Actor, patient: Values) -> list[Walk]:
@@ -69,7 +70,7 @@ def _last_walked(log: Log) -> date | None:
     return max((walk.on for walk in log.walks if walk.weight > 0), default=None)
 
 
-def _due(patient: Values) -> list[Values]:
+def _due(reader: Actor, patient: Values) -> list[Values]:
     """The check-ins that may be answered now and can be shown."""
     if patient["status"] == ENDED:
         return []
@@ -78,8 +79,11 @@ def _due(patient: Values) -> list[Values]:
     shelved = shelf(patient["clinic_id"]) if mine else []
     known = {one.instrument.key: one.instrument for one in shelved}
     shown = [one for one in mine if not known[one.plan["instrument"]].is_text_missing]
+    ids = [one.plan["practice_id"] for one in shown]
+    named = entries.pointed_at(reader, practices, ids, "title", "new_trail")
     return [
         {
+            "practice": _named(named.get(one.plan["practice_id"])),
             "plan_id": one.plan["id"],
             "instrument": one.plan["instrument"],
             "title": known[one.plan["instrument"]].title,
@@ -87,3 +91,7 @@ def _due(patient: Values) -> list[Values]:
         }
         for one in shown
     ]
+
+
+def _named(practice: Values | None) -> Values | None:
+    return None if practice is None else name_of(practice)

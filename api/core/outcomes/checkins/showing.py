@@ -19,7 +19,7 @@ from api.core.treatment.windows import windows_of, windows_told
 from api.core.words import words_for
 from api.db import Values, found, store
 
-HIDDEN: Final = ("clinic_id", "patient_id", "deleted_at")
+HIDDEN: Final = ("clinic_id", "patient_id", "deleted_at", "patients_own")
 WHOLE: Final = tuple(str(column.key) for column in check_ins.c if column.key not in HIDDEN)
 TO_PATIENT: Final = (
     *("id", "version", "created_at", "updated_at", "instrument", "state", "source"),

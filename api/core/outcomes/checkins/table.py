@@ -60,6 +60,7 @@ check_ins = tenant_table(
     Column("band", String(40)),
     Column("import_system", String(200)),
     Column("practice_id", Uuid),
+    Column("patients_own", JSON),
     of("users", "recorded_by"),
     of("practices", "practice_id"),
     CheckConstraint(f"state IN {STATES}", name="state"),
@@ -67,7 +68,8 @@ check_ins = tenant_table(
     CheckConstraint(f"answered_by IN {ANSWERED_BY}", name="answered_by"),
 )
 """`answers` by link id as given: null was asked and left open, absent was not reached. `total` and
-`band` are those of `scores`, once complete. `answered_on` is the patient's own calendar day."""
+`band` are those of `scores`, once complete. `answered_on` is the patient's own calendar day.
+`patients_own` are the link ids that the patient answered themself; null of drafts of before."""
 check_in_corrections = tenant_table(
     "check_in_corrections",
     Column("check_in_id", Uuid, nullable=False),

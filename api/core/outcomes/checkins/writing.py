@@ -67,6 +67,7 @@ def log_checkin(actor: Actor, patient_id: UUID, values: Values) -> Values:
         **_when(patient, values.get("answered_at")),
         **taken(one, values["answers"], state, patient["sex_at_birth"]),
         **practice_named(actor, patient, one.key, values.get("practice_id")),
+        "patients_own": _given(values["answers"]) if actor.rights.is_patient else [],
     }
     told = [_event(full, "check_in.completed")] if state == COMPLETE else []
     row = store().add(check_ins, full, also=told)
@@ -157,15 +158,31 @@ def _more(writer: Actor, patient: Values, row: Values, values: Values) -> Values
         changes |= _when(patient, values.get("answered_at"))
     if "answers" in values and not writer.rights.is_patient and row["answered_by"] == "patient":
         changes["answered_by"] = "clinician_asked"
+    if "answers" in values and writer.rights.is_patient:
+        mine = set(_own(row)) - set(values["answers"])
+        changes["patients_own"] = sorted(mine.union(_given(values["answers"])))
     return changes
 
 
+def _given(answers: Values) -> list[str]:
+    """The link ids to which an answer was given, and not left open."""
+    return sorted(name for name, value in answers.items() if value is not None)
+
+
 def _refuse_other_words(writer: Actor, row: Values, part: Values) -> None:
-    """What the patient answered in a draft of their own stands; others fill what was left open."""
+    """What the patient answered themself stands; others fill what was left open."""
     there = row["answers"]
-    changed = [name for name in part if there.get(name) not in (None, part[name])]
-    if changed and not writer.rights.is_patient and _is_patients(row):
+    changed = {name for name in part if there.get(name) not in (None, part[name])}
+    if changed and not writer.rights.is_patient and not changed.isdisjoint(_own(row)):
         raise NotAllowed("These are the patient's own answers; only they change them.")
+
+
+def _own(row: Values) -> list[str]:
+    """Which answers the patient gave; of a draft from before that was kept, all or none."""
+    own: list[str] | None = row["patients_own"]
+    if own is not None:
+        return own
+    return _given(row["answers"]) if _is_patients(row) else []
 
 
 def _is_patients(row: Values) -> bool:

@@ -25,6 +25,7 @@ from api.core.outcomes.plans.templates import (
     read_plan_template,
     remove_plan_template,
 )
+from api.core.outcomes.plans.waiting import waits
 
 __all__ = [
     "RULES",
@@ -50,4 +51,5 @@ __all__ = [
     "read_plan_template",
     "remind_due",
     "remove_plan_template",
+    "waits",
 ]

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists
+from sqlalchemy import ColumnElement, exists, or_
 
 from api.core.outcomes.plans import coming
 from api.core.outcomes.plans.coming import Planned
@@ -26,7 +26,8 @@ def answer_plans(patient: Values, check_in: Values) -> list[UUID]:
     """
     p = check_in_plans.c
     statement = coming.plans_of(patient["clinic_id"], [patient["id"]]).where(
-        p.instrument == check_in["instrument"]
+        p.instrument == check_in["instrument"],
+        or_(p.practice_id.is_(None), p.practice_id == check_in["practice_id"]),
     )
     plans = store().rows(statement.order_by(p.id).with_for_update(key_share=True))
     answered: dict[UUID, Planned] = {}

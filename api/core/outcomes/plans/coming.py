@@ -6,23 +6,21 @@ A dose that is moved moves what hangs on it, because nothing is stored until som
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, select
 
 from api import clock
+from api.core.integration.tables import ME, practices
 from api.core.outcomes.plans import schedule
 from api.core.outcomes.plans.schedule import Occurrence, Rule, Visit
 from api.core.outcomes.plans.table import check_in_occurrences, check_in_plans
+from api.core.outcomes.plans.waiting import ASKS_OF, ENDED, is_visit, visited_at
 from api.core.patients import patients
-from api.core.treatment.moves import FREEING
 from api.core.treatment.sessions import sessions
-from api.db import Instant, Values, store
-
-ENDED = "discharged"
-"""The status of a patient of whom no plan asks anything any more."""
+from api.db import Values, store
 
 
 @dataclass(frozen=True)
@@ -63,27 +61,31 @@ def asked_of(patient: Values, plans: Iterable[Values], on: date | None = None) -
 
 
 def open_check_ins(clinic_id: UUID, people: Mapping[UUID, str]) -> dict[UUID, list[Planned]]:
-    """What each patient (id to time zone) may answer now, due or late; three queries for all.
+    """What each patient (id to time zone) may answer now, due or late; at most four queries.
 
     Asks nobody, for callers that did. Of discharged patients nothing is asked; leave them out.
     """
-    if not people:
-        return {}
-    plans = store().rows(plans_of(clinic_id, people))
     found: dict[UUID, list[Planned]] = defaultdict(list)
-    for one in _asked(clinic_id, people, plans):
+    plans = store().rows(plans_of(clinic_id, people)) if people else []
+    for one in _asked(clinic_id, people, plans, is_near=True):
         if one.is_open:
             found[one.plan["patient_id"]].append(one)
     return dict(found)
 
 
 def _asked(
-    clinic_id: UUID, people: Mapping[UUID, str], plans: list[Values], on: date | None = None
+    clinic_id: UUID,
+    people: Mapping[UUID, str],
+    plans: list[Values],
+    on: date | None = None,
+    is_near: bool = False,
 ) -> list[Planned]:
+    plans = _asking(clinic_id, plans)
     if not plans:
         return []
     kept = _kept(clinic_id, [plan["id"] for plan in plans])
     visits = _visits(clinic_id, people, plans)
+    days = {zone: on or clock.today(zone) for zone in set(people.values())}
     found = [
         one
         for plan in plans
@@ -91,19 +93,41 @@ def _asked(
             plan,
             visits.get(plan["patient_id"], []),
             kept.get(plan["id"], {}),
-            on or clock.today(people[plan["patient_id"]]),
+            days[people[plan["patient_id"]]],
+            is_near,
         )
     ]
-    return sorted(found, key=lambda one: (one.occurrence.due_on, str(one.plan["id"])))
+    return sorted(found, key=lambda one: (one.occurrence.due_on, one.plan["id"]))
+
+
+def _asking(clinic_id: UUID, plans: list[Values]) -> list[Values]:
+    """The plans without those whose practice rests, is gone, or is kept by the patient."""
+    named = {plan["practice_id"] for plan in plans} - {None}
+    if not named:
+        return plans
+    p = practices.c
+    statement = select(p.id).where(
+        p.clinic_id == clinic_id,
+        p.id.in_(named),
+        p.status == ASKS_OF,
+        p.shared_with != ME,
+        p.deleted_at.is_(None),
+    )
+    walked = {row["id"] for row in store().rows(statement)}
+    return [plan for plan in plans if plan["practice_id"] is None or plan["practice_id"] in walked]
 
 
 def of_plan(
-    plan: Values, visits: Iterable[Visit], kept: Mapping[str, Values], today: date
+    plan: Values,
+    visits: Iterable[Visit],
+    kept: Mapping[str, Values],
+    today: date,
+    is_near: bool = False,
 ) -> list[Planned]:
     """What one plan asks; what was answered stays on the day it was asked for."""
     done = {anchor: row for anchor, row in kept.items() if row["check_in_id"] is not None}
     told = {row["due_on"] for row in done.values()}
-    asked = schedule.occurrences(rule_of(plan), visits, today, told)
+    asked = schedule.occurrences(rule_of(plan), visits, today, told, is_near)
     planned = [
         Planned(plan, one, kept.get(one.anchor), schedule.state(one, False, today))
         for one in asked
@@ -135,15 +159,10 @@ def _visits(
     if not hanging:
         return {}
     s = sessions.c
-    given = case((s.kind == "dosing", s.completed_at), else_=None)
-    at = func.coalesce(given, s.started_at, s.starts_at, type_=Instant()).label("at")
-    since = clock.now() - timedelta(days=schedule.BACK + schedule.N[schedule.AFTER_DOSE][1])
-    statement = select(s.id, s.patient_id, s.kind, at).where(
+    statement = select(s.id, s.patient_id, s.kind, visited_at().label("at")).where(
         s.clinic_id == clinic_id,
         s.patient_id.in_({plan["patient_id"] for plan in hanging}),
-        s.starts_at >= since,
-        s.state.not_in(FREEING),
-        s.deleted_at.is_(None),
+        *is_visit(),
     )
     found: dict[UUID, list[Visit]] = defaultdict(list)
     for row in store().rows(statement):

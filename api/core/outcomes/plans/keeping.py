@@ -10,6 +10,10 @@ from api import clock
 from api.access.policies import Actor
 from api.audit import trail
 from api.core import gate
+from api.core.integration import entries
+from api.core.integration.practices import name_of
+from api.core.integration.tables import practices
+from api.core.outcomes.checkins.about import practice_named
 from api.core.outcomes.instruments.shelf import is_known, titles
 from api.core.outcomes.plans import coming, schedule
 from api.core.outcomes.plans.coming import Planned
@@ -27,7 +31,7 @@ EARLIEST: Final = timedelta(days=365)
 COMING, STANDS, ANSWERED = TO_PATIENT = ("coming", "open", "answered")
 """What a patient is told of an occurrence; one that nobody answered is not told of."""
 WORDS = {schedule.UPCOMING: COMING, schedule.DUE: STANDS, schedule.LATE: STANDS}
-HIDDEN = ("clinic_id", "patient_id", "deleted_at", "look_at", "made_by")
+HIDDEN = ("clinic_id", "patient_id", "deleted_at", "look_at", "made_by", "practice_id")
 
 
 def list_check_in_plans(actor: Actor, patient_id: UUID, asked: Page) -> Listing:
@@ -48,13 +52,14 @@ def read_check_in_plan(actor: Actor, plan_id: UUID) -> Values:
     patient = coming.patient_of_plan(row)
     planned = coming.asked_of(patient, [row])
     named = titles(row["clinic_id"], {row["instrument"]})
-    shown = _show(actor, patient, row, planned, named)
+    shown = _show(actor, patient, row, planned, named) | _practices_of(actor, [row])[row["id"]]
     return shown | {"occurrences": _occurrences(actor, planned)}
 
 
 def plan_check_ins(actor: Actor, patient_id: UUID, values: Values) -> Values:
     """A new plan; `Invalid` for a rule that does not go with its `n`."""
     patient = open_chart(actor, "check_in_plan:write", patient_id)
+    practice_named(actor, patient, values["instrument"], values.get("practice_id"))
     row = add_plan(actor, patient, values)
     trail.about(check_in_plans.name, row["id"])
     trail.wrote(values)
@@ -98,6 +103,7 @@ def add_plan(author: Actor, patient: Values, values: Values, at: str = "") -> Va
         raise Conflict(f"A patient has at most {MAX_PLANS} plans; end one first.", allowed=[])
     today = clock.today(patient["time_zone"])
     plan = filled(patient["clinic_id"], values, at) | {"template": values.get("template")}
+    plan |= {"practice_id": values.get("practice_id")}
     plan |= {"starts_on": values.get("starts_on") or today, "ends_on": values.get("ends_on")}
     _check(plan, today, at)
     ids = {"clinic_id": patient["clinic_id"], "patient_id": patient["id"]}
@@ -131,11 +137,26 @@ def check_rule(plan: Values, at: str = "") -> None:
 
 
 def show_all(reader: Actor, patient: Values, rows: list[Values]) -> list[Values]:
-    """Plans of one patient as this reader sees them; two queries for all."""
+    """Plans of one patient as this reader sees them; at most four queries for all."""
     planned = coming.asked_of(patient, [row for row in rows if row["deleted_at"] is None])
     mine = {row["id"]: [one for one in planned if one.plan["id"] == row["id"]] for row in rows}
     named = titles(patient["clinic_id"], {row["instrument"] for row in rows})
-    return [_show(reader, patient, row, mine[row["id"]], named) for row in rows]
+    about = _practices_of(reader, rows)
+    return [_show(reader, patient, row, mine[row["id"]], named) | about[row["id"]] for row in rows]
+
+
+def _practices_of(reader: Actor, rows: list[Values]) -> dict[UUID, Values]:
+    """Of which practice each plan asks, by the plan's id, as far as the reader may see it."""
+    ids = [row["practice_id"] for row in rows]
+    there = entries.pointed_at(reader, practices, ids, "title", "new_trail")
+    seen = {row["id"]: there.get(row["practice_id"]) for row in rows}
+    return {
+        plan_id: {
+            "practice_id": practice and practice["id"],
+            "practice": practice and name_of(practice),
+        }
+        for plan_id, practice in seen.items()
+    }
 
 
 def _check(plan: Values, today: date, at: str = "") -> None:

@@ -94,6 +94,8 @@ def _quiet(preferences: Values) -> tuple[time, time] | None:
 def _tell(due: Planned) -> None:
     """The outgoing event; ids alone."""
     ids = {"patient_id": due.plan["patient_id"], "check_in_plan_id": due.plan["id"]}
+    if due.plan["practice_id"] is not None:
+        ids["practice_id"] = due.plan["practice_id"]
     events.append(store(), due.plan["clinic_id"], "check_in.due", ids)
 
 

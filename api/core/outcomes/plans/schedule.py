@@ -28,6 +28,8 @@ OPEN: Final = (DUE, LATE)
 """The states in which answers are still taken for the day they were asked for."""
 AHEAD, BACK = 60, 180
 """How many days of an `every_n_days` plan are looked at, ahead and back."""
+MISSED_FOR: Final = 14
+"""For how many days somebody is told that a check-in was missed; a convention of this project."""
 SPEAK_FROM, SPEAK_UNTIL = time(9), time(20)
 """Between which hours of the patient's day a reminder may go out."""
 ONE_DAY: Final = timedelta(days=1)
@@ -67,18 +69,28 @@ class Occurrence:
 
 
 def occurrences(
-    rule: Rule, visits: Iterable[Visit], today: date, told: Iterable[date] = ()
+    rule: Rule,
+    visits: Iterable[Visit],
+    today: date,
+    told: Iterable[date] = (),
+    near: bool = False,
 ) -> list[Occurrence]:
-    """What the plan asks, the first first; no day in `told` (answered already), none twice."""
+    """What the plan asks, the first first; no day in `told` (answered already), none twice.
+
+    With `near` only what may be open today, and what comes next.
+    """
     days: dict[date, tuple[str, date]] = {}
     done = set(told)
-    for anchor, due_on, closes_on in _asked(rule, visits, today):
+    for anchor, due_on, closes_on in _asked(rule, visits, today, near):
         inside = rule.starts_on <= due_on and (rule.ends_on is None or due_on <= rule.ends_on)
         if inside and due_on not in done:
             days.setdefault(due_on, (anchor, closes_on))
-    asked = [_whole(rule, due_on, *days[due_on]) for due_on in sorted(days)]
-    cut = [_cut(one, following) for one, following in pairwise(asked)]
-    return cut + asked[-1:]
+    following = pairwise([*sorted(done.union(days)), date.max])
+    return [
+        _cut(_whole(rule, due_on, *days[due_on]), after)
+        for due_on, after in following
+        if due_on not in done
+    ]
 
 
 def state(one: Occurrence, answered: bool, today: date) -> str:
@@ -131,13 +143,13 @@ def next_reminder(asked: Iterable[Occurrence], zone: str, now: datetime) -> date
 Asked = tuple[str, date, date]
 
 
-def _asked(rule: Rule, visits: Iterable[Visit], today: date) -> Iterable[Asked]:
+def _asked(rule: Rule, visits: Iterable[Visit], today: date, near: bool) -> Iterable[Asked]:
     """Anchor, day and the day on which it closes at the latest, of everything in sight."""
     if rule.rule == ONCE:
         day = rule.starts_on + timedelta(days=rule.n)
         yield "once", day, date.max
     elif rule.rule == EVERY:
-        yield from ((day.isoformat(), day, date.max) for day in _every(rule, today))
+        yield from ((day.isoformat(), day, date.max) for day in _every(rule, today, near))
     else:
         for visit in sorted(visits, key=lambda each: (each.on, str(each.id))):
             if rule.rule == BEFORE_VISIT:
@@ -147,12 +159,12 @@ def _asked(rule: Rule, visits: Iterable[Visit], today: date) -> Iterable[Asked]:
                 yield str(visit.id), visit.on + timedelta(days=rule.n), closes_on
 
 
-def _every(rule: Rule, today: date) -> Iterable[date]:
+def _every(rule: Rule, today: date, near: bool) -> Iterable[date]:
     """Every n days from the first, as far back and ahead as is looked at."""
-    back = today - timedelta(days=BACK)
+    back = today - timedelta(days=2 * rule.n if near else BACK)
     behind = max(0, (back - rule.starts_on).days)
     day = rule.starts_on + timedelta(days=-(-behind // rule.n) * rule.n)
-    last = max(today, rule.starts_on) + timedelta(days=max(AHEAD, rule.n))
+    last = max(today, rule.starts_on) + timedelta(days=rule.n if near else max(AHEAD, rule.n))
     while day <= last:
         yield day
         day += timedelta(days=rule.n)
@@ -165,8 +177,8 @@ def _whole(rule: Rule, due_on: date, anchor: str, closes_on: date) -> Occurrence
     return Occurrence(anchor, due_on, until_on, max(until_on, late_until_on))
 
 
-def _cut(one: Occurrence, following: Occurrence) -> Occurrence:
+def _cut(one: Occurrence, following: date) -> Occurrence:
     """The occurrence ends at the latest when the plan asks anew."""
-    last = following.due_on - ONE_DAY
+    last = following - ONE_DAY
     until_on, late_until_on = min(one.until_on, last), min(one.late_until_on, last)
     return Occurrence(one.anchor, one.due_on, until_on, late_until_on)

@@ -16,10 +16,13 @@ check_in_plans = tenant_table(
     Column("template", String(60)),
     Column("made_by", Uuid, nullable=False),
     Column("look_at", Instant),
+    Column("practice_id", Uuid),
     of("users", "made_by"),
+    of("practices", "practice_id"),
     CheckConstraint(f"rule IN {RULES}", name="rule"),
 )
-"""`look_at` is when the worker looks at the plan next; null when there is nothing to remind of."""
+"""`look_at` is when the worker looks at the plan next; null when there is nothing to remind of.
+`practice_id` is the practice of which the instrument asks, where it asks of one."""
 Index("ix_check_in_plans_look_at", check_in_plans.c.look_at)
 check_in_occurrences = tenant_table(
     "check_in_occurrences",

@@ -11,7 +11,7 @@ from sqlalchemy import Select, and_, func, or_, select
 from api import clock
 from api.access.policies import Rights, Role
 from api.access.users import users
-from api.core.gate import DUTY_AFTER, DUTY_BEFORE, session_clinicians
+from api.core.gate import DUTY_AFTER, DUTY_BEFORE, past_duties, session_clinicians
 from api.core.patients import patients
 from api.core.treatment.moves import FREEING
 from api.core.treatment.sessions.showing import is_member
@@ -150,6 +150,7 @@ def _taken(
 def name_clinicians(session: Values, clinician_ids: list[UUID]) -> None:
     """Name these clinicians, and nobody else, on the session."""
     table = session_clinicians
+    _keep_ended(session, set(clinician_ids))
     store().execute(table.delete().where(*_of(session)))
     ids = {name: session[name] for name in ("clinic_id", "patient_id")}
     rows = [
@@ -161,7 +162,19 @@ def name_clinicians(session: Values, clinician_ids: list[UUID]) -> None:
 
 def set_duty(session: Values) -> None:
     """Let the session open the chart to those named for the hours it now gives."""
+    _keep_ended(session, set(named_on(session)))
     store().execute(session_clinicians.update().where(*_of(session)).values(**duty(session)))
+
+
+def _keep_ended(session: Values, still_named: set[UUID]) -> None:
+    """Write down whose duty ends by this before its hour: they are told that the chart is gone."""
+    t, now, given = session_clinicians.c, clock.now(), duty(session)
+    on_duty = [*_of(session), t.duty_from <= now, t.duty_until > now]
+    goes_on = given["duty_from"] <= now < given["duty_until"]
+    for row in store().rows(select(t.clinician_id, t.duty_from).where(*on_duty)):
+        if row["clinician_id"] not in still_named or not goes_on:
+            ids = {"clinic_id": session["clinic_id"], "patient_id": session["patient_id"]}
+            store().add(past_duties, ids | row | {"session_id": session["id"], "duty_until": now})
 
 
 def duty(session: Values) -> Values:

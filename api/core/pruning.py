@@ -1,0 +1,103 @@
+"""Pruning: what was told long ago goes, so that outbox and feed hold what somebody may still need.
+
+Of the feed what stays is the latest version of every record that is there, so that to begin without
+a cursor is complete; a cursor older than the time that is kept is refused, for it would miss what
+was removed.
+"""
+
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Final
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_
+
+from api import clock
+from api.config import settings
+from api.core import clocks
+from api.db import feed, store
+from api.outbox.events import outbox_events
+from api.outbox.tables import PENDING, webhook_deliveries
+
+AT_ONCE: Final = 200
+"""Rows that are looked at in one transaction: a few milliseconds."""
+LOOK_EVERY_S: Final = 24 * 3600.0
+"""Seconds after all was looked at before the worker begins anew."""
+
+
+class _Pass:
+    """How far this worker has come, and when it begins anew."""
+
+    place = 0
+    begins_at = float("-inf")
+
+
+def kept_since() -> datetime:
+    """Since when events and changes are kept."""
+    return clock.now() - timedelta(days=settings().keep_events_days)
+
+
+def prune_due() -> bool:
+    """Prune some of what is old, in the transaction that is open; false: all was looked at."""
+    if monotonic() < _Pass.begins_at:
+        return False
+    if prune_events() or prune_changes():
+        return True
+    _Pass.begins_at = monotonic() + LOOK_EVERY_S
+    return False
+
+
+def prune_events() -> int:
+    """Remove old events that wait for nobody, with their deliveries; how many."""
+    e, d = outbox_events.c, webhook_deliveries.c
+    theirs = [d.clinic_id == e.clinic_id, d.event_id == e.id]
+    waiting = exists().where(*theirs, d.state == PENDING)
+    old = select(e.clinic_id, e.id).where(
+        e.at < kept_since(), e.shared_out_at.is_not(None), ~waiting
+    )
+    locked = old.order_by(e.at).limit(AT_ONCE).with_for_update(skip_locked=True)
+    keys = [tuple(row) for row in store().execute(locked)]
+    if keys:
+        told = tuple_(d.clinic_id, d.event_id).in_(keys)
+        store().execute(webhook_deliveries.delete().where(told))
+        store().execute(outbox_events.delete().where(tuple_(e.clinic_id, e.id).in_(keys)))
+    return len(keys)
+
+
+def prune_changes() -> bool:
+    """Look at the next rows of the feed, and remove those that a later one replaces.
+
+    Old tombstones go too, each as the last of its record, else an earlier version would seem to be
+    there. False at the end of what is old; then it begins anew.
+    """
+    c, since = feed.changes.c, kept_since()
+    following = select(c.seq, c.at, _is_done().label("done")).where(c.seq > _Pass.place)
+    rows = store().rows(following.order_by(c.seq).limit(AT_ONCE))
+    old = [row for row in rows if row["at"] < since]
+    done = [row["seq"] for row in old if row["done"]]
+    if done:
+        store().execute(feed.changes.delete().where(c.seq.in_(done)))
+    is_over = len(old) < AT_ONCE
+    _Pass.place = 0 if is_over else rows[-1]["seq"]
+    return not is_over
+
+
+def _is_done() -> ColumnElement[bool]:
+    """Whether a row tells nobody anything any more that a later one does not."""
+    c = feed.changes.c
+    newer, older = feed.changes.alias("newer").c, feed.changes.alias("older").c
+    later = exists().where(
+        newer.clinic_id == c.clinic_id,
+        newer.record_id == c.record_id,
+        newer.version > c.version,
+    )
+    told = later.where(or_(newer.to_others != feed.HIDDEN, c.to_others == feed.HIDDEN))
+    earlier = exists().where(
+        older.clinic_id == c.clinic_id,
+        older.record_id == c.record_id,
+        older.version < c.version,
+    )
+    gone = or_(c.deleted, and_(c.to_others == feed.GONE, later))
+    return or_(told, and_(gone, ~earlier))
+
+
+clocks.DUE.append(prune_due)
