@@ -20,7 +20,8 @@ class Page:
 class Listing:
     """One page of a list: the rows, the key of the last one when more follow, tombstones.
 
-    `beside` is what is told of the list as a whole.
+    `beside` is what is told of the list as a whole; `chart` what was read of the one chart that
+    it is of.
     """
 
     items: list[Values]
@@ -28,3 +29,4 @@ class Listing:
     tombstones: list[Values] | None = None
     synced_to: datetime | None = None
     beside: Values | None = None
+    chart: Values | None = None

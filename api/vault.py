@@ -105,7 +105,12 @@ def unseal_bytes(sealed: str, place: str, row_id: object, clinic_id: UUID = GLOB
 
 def seal_json(value: Any, place: str, row_id: object, clinic_id: UUID = GLOBAL) -> str:
     """Any JSON value, sealed as `seal` does."""
-    return seal(json.dumps(value, ensure_ascii=False, default=str), place, row_id, clinic_id)
+    return seal(
+        json.dumps(value, ensure_ascii=False, default=str, separators=(",", ":")),
+        place,
+        row_id,
+        clinic_id,
+    )
 
 
 def unseal_json(sealed: str, place: str, row_id: object, clinic_id: UUID = GLOBAL) -> Any:

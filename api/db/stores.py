@@ -54,7 +54,7 @@ class Store:
     ) -> list[Values]:
         """Every row as a dict; the sealed columns of `opens` are opened."""
         found = self.connection.execute(statement, values or None)
-        names = tuple(found.keys())
+        names = [*map(str, found.keys())]  # SQLAlchemy has a string of its own
         rows = [dict(zip(names, row, strict=True)) for row in found]
         return rows if opens is None else [reveal(opens, row) for row in rows]
 

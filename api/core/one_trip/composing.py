@@ -50,9 +50,10 @@ Condition = ColumnElement[bool]
 class Subject:
     """What a hot read is about: the action, and where its records and their chart are.
 
-    `chart` is the column that holds the patient's id. With `in_chart` the records lie in the one
-    chart that is asked for; without it, in whichever chart is in reach. Not `audited`: the event
-    is written with what comes of it.
+        `chart` is the column that holds the patient's id. With `in_chart` the records lie in the one
+    chart that is asked for; without it, in whichever chart is in reach. `of_chart` are columns of
+    the one chart, read once and not with each record. Not `audited`: the event is written with what
+    comes of it.
     """
 
     action: str
@@ -60,6 +61,7 @@ class Subject:
     chart: ColumnElement[Any]
     kind: str
     in_chart: Table | None = None
+    of_chart: tuple[Any, ...] = ()
     audited: bool = True
 
 
@@ -84,7 +86,9 @@ def compose(about: Subject, records: Select[Any], page: PageOf | None = None) ->
     seen = _outcome(about.action, who, opened)
     shown = chart if chart is not None else _shown(about, rows, page)
     ordered = [_again(key, rows) for key in (page.order if page else ())]
-    whole = select(_said(who, seen), *rows.c).select_from(who.outerjoin(rows, true()))
+    whole = select(_said(who, seen, chart if about.of_chart else None), *rows.c).select_from(
+        who.outerjoin(rows, true())
+    )
     written = [_event(about, who, seen), _touched(who, shown)] if about.audited else []
     return whole.order_by(*ordered).add_cte(*written)
 
@@ -117,7 +121,7 @@ def _chart(about: Subject, who: CTE) -> CTE | None:
     if parent is None:
         return None
     return (
-        select(parent.c.id.label("patient_id"))
+        select(parent.c.id.label("patient_id"), *about.of_chart)
         .where(
             parent.c.clinic_id == CLINIC,
             parent.c.id == CHART,
@@ -165,12 +169,20 @@ def _outcome(action: str, who: CTE, opened: CTE | None) -> Condition:
     return exists(select(literal_column("1")).select_from(opened))
 
 
-def _said(who: CTE, seen: Condition) -> ColumnElement[str]:
-    pairs = [(_word(name), who.c[name]) for name in SIGN_IN]
+def _said(who: CTE, seen: Condition, chart: CTE | None) -> ColumnElement[str]:
+    pairs: list[tuple[Any, Any]] = [(_word(name), who.c[name]) for name in SIGN_IN]
+    if chart is not None:
+        pairs.append((_word("chart"), _as_json(chart)))
     flat = [part for pair in pairs for part in pair]
     row = func.json_build_object(*flat, _word("seen"), seen)
     asked: Any = select(cast(row, Text)).select_from(who).correlate(None).scalar_subquery()
     return asked.label("who_")  # type: ignore[no-any-return]
+
+
+def _as_json(chart: CTE) -> ColumnElement[Any]:
+    """What was read of the chart; null where it did not open."""
+    flat = [part for column in chart.c for part in (_word(column.name), column)]
+    return select(func.json_build_object(*flat)).select_from(chart).scalar_subquery()
 
 
 SIGN_IN = [column.name for column in gate.SIGN_IN_COLUMNS]

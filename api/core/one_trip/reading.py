@@ -1,6 +1,7 @@
 """Hot reads as core functions use them: one record, or a page of a list."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -41,17 +42,21 @@ class _Hot:
         in_chart: Table | None = None,
         audited: bool = True,
         as_written: Sequence[str] = (),
+        of_chart: Sequence[Any] = (),
     ) -> None:
         assert not any(granted.step_up for granted in TABLE[action].values())
-        self.about = Subject(action, table, chart, kind, in_chart, audited)
+        self.about = Subject(action, table, chart, kind, in_chart, tuple(of_chart), audited)
         self.records = records
         self.as_written = frozenset(as_written)
         self.json = [c.name for c in records.selected_columns if isinstance(c.type, JSON)]
 
     def _at_once(
         self, actor: Actor, prepared: Prepared, values: Values, about: UUID | None
-    ) -> list[Values]:
-        """The rows of the one statement; refuses as the gate does, by what the statement says."""
+    ) -> tuple[list[Values], Values | None]:
+        """The rows of the one statement, and what was read of the chart that they are of.
+
+        Refuses as the gate does, by what the statement says.
+        """
         trip, names = prepared
         event = {
             **{"event_id_": db.new_id(), "now_": clock.now(), "door_": actor.door},
@@ -63,7 +68,8 @@ class _Hot:
         if not rows:
             raise NotSignedIn("The sign-in has ended.")
         trail.begin(self.about.action).written = self.about.audited
-        self._refuse_unless_seen(actor, loads(rows[0][0]))
+        said = loads(rows[0][0])
+        self._refuse_unless_seen(actor, said)
         there, table = 1 + names.index(self.about.table.c.id.key), self.about.table
         seen = [dict(zip(names, row[1:], strict=True)) for row in rows if row[there] is not None]
         for row in seen:
@@ -72,7 +78,7 @@ class _Hot:
                 text = row[name]
                 if text is not None:
                     row[name] = orjson.Fragment(text) if name in self.as_written else loads(text)
-        return seen
+        return seen, said.get("chart")
 
     def _refuse_unless_seen(self, actor: Actor, said: Values) -> None:
         actor.known = gate.rights_of(_typed(actor, said))
@@ -82,7 +88,7 @@ class _Hot:
 
     def _compiled(self, records: Select[Any], page: PageOf | None = None) -> Prepared:
         trip = db.prepare_trip(compose(self.about, records, page))
-        return trip, [column.name for column in records.selected_columns]
+        return trip, [str(column.name) for column in records.selected_columns]
 
     def _mine(self, actor: Actor) -> Select[Any]:
         return self.records.where(self.about.table.c.clinic_id == actor.clinic_id)
@@ -117,7 +123,8 @@ class Reading(_Hot):
         if actor.door == LINK or not _alone():
             return self._plainly(actor, record_id, given)
         values = {"record_id": record_id, **given}
-        return found(next(iter(self._at_once(actor, self._prepared(), values, record_id)), None))
+        rows, _ = self._at_once(actor, self._prepared(), values, record_id)
+        return found(next(iter(rows), None))
 
     @lru_cache(maxsize=1)  # noqa: B019 - as many readings as there are, made at import
     def _prepared(self) -> Prepared:
@@ -168,8 +175,10 @@ class Listed(_Hot):
         order: Sequence[Any] = (),
         newest_first: bool = False,
         as_written: Sequence[str] = (),
+        of_chart: Sequence[Any] = (),
     ) -> None:
-        super().__init__(action, records, table, chart, in_chart=in_chart, as_written=as_written)
+        kind = "patient"
+        super().__init__(action, records, table, chart, kind, in_chart, True, as_written, of_chart)
         self.where, self.order, self.newest_first = where, tuple(order), newest_first
         self._prepared = lru_cache(SHAPES)(self._prepare)
 
@@ -201,7 +210,8 @@ class Listed(_Hot):
             return self._plainly(actor, asked, wanted, patient_id)
         values = {**wanted, **db.bounds(asked), CHART.key: patient_id}
         prepared = self._prepared(db.shape_of(asked), tuple(sorted(wanted)))
-        return db.cut(self._at_once(actor, prepared, values, patient_id), asked, self.order)
+        rows, chart = self._at_once(actor, prepared, values, patient_id)
+        return replace(db.cut(rows, asked, self.order), chart=chart)
 
     def _prepare(self, shape: db.Shape, names: tuple[str, ...]) -> Prepared:
         records = self._records(self.records, shape, names)
@@ -216,9 +226,9 @@ class Listed(_Hot):
     def _plainly(
         self, actor: Actor, asked: Page, wanted: Values, patient_id: UUID | None
     ) -> Listing:
-        granted = gate.admit(actor, self.about.action)
+        granted, chart = gate.admit(actor, self.about.action), None
         if patient_id is not None:
-            self._open_chart(actor, granted, patient_id)
+            chart = self._open_chart(actor, granted, patient_id)
             lies = self.about.chart == patient_id
         else:
             lies = gate.in_reach(actor, granted, self.about.chart)
@@ -227,22 +237,24 @@ class Listed(_Hot):
         )
         values = {**wanted, **db.bounds(asked), CLINIC.key: actor.clinic_id, CHART.key: patient_id}
         rows = db.store().rows(statement, self.about.table, **values)
-        listing = db.cut(rows, asked, self.order)
+        listing = replace(db.cut(rows, asked, self.order), chart=chart)
         if patient_id is None:
             trail.touches(row[self.about.chart.key or "id"] for row in listing.items)
         return listing
 
-    def _open_chart(self, actor: Actor, granted: Grant, patient_id: UUID) -> None:
+    def _open_chart(self, actor: Actor, granted: Grant, patient_id: UUID) -> Values:
         parent = self.about.in_chart
         assert parent is not None
-        statement = select(parent.c.id).where(
+        statement = select(parent.c.id.label("patient_id"), *self.about.of_chart).where(
             parent.c.clinic_id == actor.clinic_id,
             parent.c.id == patient_id,
             parent.c.deleted_at.is_(None),
             gate.in_reach(actor, granted, parent.c.id),
         )
-        found(db.store().row(statement))
+        values: Values = {CLINIC.key: actor.clinic_id, CHART.key: patient_id}
+        row = found(db.store().row(statement, None, **values))
         trail.touches([patient_id])
+        return row
 
 
 def _said(wanted: Values) -> Values:

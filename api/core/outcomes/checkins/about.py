@@ -40,10 +40,8 @@ def with_context(reader: Actor, days: Windows, rows: Sequence[Values]) -> list[V
     there = entries.pointed_at(reader, practices, ids, "title", "new_trail")
     for row in rows:
         practice = there.get(row["practice_id"])
-        seen: Values = {"practice_id": None, "practice": None}
-        if practice is not None:
-            seen = {"practice_id": practice["id"], "practice": name_of(practice)}
-        row |= seen
+        row["practice_id"] = None if practice is None else practice["id"]
+        row["practice"] = None if practice is None else name_of(practice)
         row["window_day"] = days.day(row["answered_on"])
     return list(rows)
 

@@ -3,7 +3,7 @@
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, select
+from sqlalchemy import ColumnElement, and_, bindparam, case, select
 
 from api.access.policies import Actor
 from api.access.users import users
@@ -21,7 +21,7 @@ from api.db import Listing, Page, Values
 PATIENT: Final = (
     *("legal_given", "legal_family", "preferred_name", "locale", "status", "time_zone"),
 )
-"""What is shown or needed of the patient beside each check-in."""
+"""What is shown or needed of the patient beside the check-ins."""
 
 
 def _where(name: str) -> ColumnElement[bool]:
@@ -29,22 +29,13 @@ def _where(name: str) -> ColumnElement[bool]:
     return column == bindparam(name, type_=column.type)
 
 
+_READ: Final = [c for c in check_ins.c if c.key not in ("patient_id", "patients_own")]
 _LISTED = Listed(
     "check_in:read",
     select(
-        check_ins,
-        *patients.c[*PATIENT],
-        users.c.display_name.label("recorder"),
-        users.c.patient_id.label("recorded_for"),
-        doses_told(CLINIC, CHART).label("doses"),
-    )
-    .join(
-        patients,
-        and_(
-            patients.c.clinic_id == check_ins.c.clinic_id, patients.c.id == check_ins.c.patient_id
-        ),
-    )
-    .outerjoin(
+        *_READ,
+        case((users.c.patient_id.is_(None), users.c.display_name), else_=None).label("recorder"),
+    ).outerjoin(
         users,
         and_(users.c.clinic_id == check_ins.c.clinic_id, users.c.id == check_ins.c.recorded_by),
     ),
@@ -55,6 +46,7 @@ _LISTED = Listed(
     order=[check_ins.c.answered_at],
     newest_first=True,
     as_written=("answers", "scores"),
+    of_chart=[*patients.c[*PATIENT], doses_told(CLINIC, CHART).label("doses")],
 )
 
 
@@ -78,7 +70,9 @@ def list_checkins(
     )
     if instrument is not None:
         known_instrument(actor.clinic_id, instrument)
-    listing.items = showing.show_listed(actor, listing.items)
+    assert listing.chart is not None, "a list of one chart"
+    patient = listing.chart | {"id": patient_id, "clinic_id": actor.clinic_id}
+    listing.items = showing.show_listed(actor, patient, listing.items)
     return listing
 
 

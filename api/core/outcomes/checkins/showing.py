@@ -21,6 +21,8 @@ from api.db import Values, found, store
 
 HIDDEN: Final = ("clinic_id", "patient_id", "deleted_at", "patients_own")
 WHOLE: Final = tuple(str(column.key) for column in check_ins.c if column.key not in HIDDEN)
+UNLISTED: Final = ("clinic_id", "deleted_at", "recorder")
+"""What a row of a list holds beside what is shown of it."""
 TO_PATIENT: Final = (
     *("id", "version", "created_at", "updated_at", "instrument", "state", "source"),
     *("answered_by", "answered_at", "answered_on", "answers", "total", "band"),
@@ -31,19 +33,31 @@ AT_ONCE: Final = ("id", "version", "state")
 """What a patient is answered who has just written: no number stands beside the words."""
 
 
-def show_listed(reader: Actor, rows: list[Values]) -> list[Values]:
-    """Check-ins of one patient, each read with the names it needs, as this reader sees them."""
+def show_listed(reader: Actor, patient: Values, rows: list[Values]) -> list[Values]:
+    """Check-ins of one patient, each read with the name it needs, as this reader sees them.
+
+    What is answered is the whole answer: the doors send it as it is.
+    """
     if not rows:
         return []
-    patient = {**rows[0], "id": rows[0]["patient_id"]}
-    rows = with_context(reader, windows_told(patient["doses"], patient["time_zone"]), rows)
+    with_context(reader, windows_told(patient["doses"], patient["time_zone"]), rows)
     for row in rows:
         row["total"] = figure(row["total"])  # a hot read has it as the driver gives it
     if reader.rights.is_patient:
         said = _Said(patient, rows)
         return [said.beside(row, TO_PATIENT) for row in rows]
     named = {"id": patient["id"], "display_name": display_name(patient)}
-    return [_whole(row, named, _recorder(row)) for row in rows]
+    return [_listed(row, named) for row in rows]
+
+
+def _listed(row: Values, patient: Values) -> Values:
+    """A check-in as the staff reads it in a list."""
+    recorder = row["recorder"]
+    by = None if recorder is None else {"id": row["recorded_by"], "display_name": recorder}
+    for name in UNLISTED:
+        del row[name]
+    row["patient"], row["recorded_by"] = patient, by
+    return row
 
 
 def show(reader: Actor, patient: Values, row: Values) -> Values:
