@@ -50,7 +50,7 @@ Condition = ColumnElement[bool]
 class Subject:
     """What a hot read is about: the action, and where its records and their chart are.
 
-        `chart` is the column that holds the patient's id. With `in_chart` the records lie in the one
+    `chart` is the column that holds the patient's id. With `in_chart` the records lie in the one
     chart that is asked for; without it, in whichever chart is in reach. `of_chart` are columns of
     the one chart, read once and not with each record. Not `audited`: the event is written with what
     comes of it.
