@@ -1,6 +1,6 @@
 """The engine: one a process, with the pragmas, waits and transactions that keep records safe."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -122,15 +122,20 @@ def in_one_trip(trip: Trip, values: Values) -> list[Any]:
 
     What it is worth: `benchmarks/README.md`.
     """
+    full = {**trip.fixed, **values}
+    return sent(trip, [full[name] for name in trip.order])
+
+
+def sent(trip: Trip, values: Iterable[Any]) -> list[Any]:
+    """The same for values in the order of the statement."""
     pool = one_trip_pool()
     assert pool is not None
-    full = {**trip.fixed, **values}
     connection = pool.raw_connection()
     try:
         for watcher in watchers:
             watcher(trip.text)
         cursor = psycopg.RawCursor(connection.driver_connection)  # type: ignore[arg-type]
-        return cursor.execute(trip.query, [_given(full[name]) for name in trip.order]).fetchall()
+        return cursor.execute(trip.query, [*map(_given, values)]).fetchall()
     except psycopg.Error as problem:
         connection.invalidate()
         raise DBAPIError.instance(trip.text, None, problem, psycopg.Error) from problem

@@ -118,6 +118,12 @@ def placed(rows: Rows) -> Values:
     }
 
 
+def place_of(name: str) -> tuple[int, str]:
+    """The row and the column that a value of that name is of."""
+    _, number, key = name.split("_", 2)
+    return int(number), key
+
+
 def filled(values: Values) -> Values:
     """The columns that hold something; the others need not be named."""
     return {key: value for key, value in values.items() if value is not None}

@@ -11,7 +11,7 @@ from sqlalchemy.sql import Executable
 
 from api import clock
 from api.db import feed
-from api.db.engines import Trip, engine, in_one_trip, one_trip_pool, prepare_trip
+from api.db.engines import Trip, engine, one_trip_pool, prepare_trip, sent
 from api.db.sealing import conceal, reveal
 from api.db.tables import new_id
 from api.errors import NotFound, Stale
@@ -185,7 +185,8 @@ class Store:
         """Keep what was done and give the connection back."""
         waiting, self._waiting = self._waiting, None
         if waiting:
-            in_one_trip(_trip(feed.shape_of(waiting)), feed.placed(waiting))
+            trip, places = _trip(feed.shape_of(waiting))
+            sent(trip, [waiting[number][1][key] for number, key in places])
         if self._connection is not None:
             self._connection.commit()
             self.close()
@@ -205,8 +206,10 @@ class Store:
 
 
 @lru_cache(feed.SHAPES)
-def _trip(rows: feed.Beside) -> Trip:
-    return prepare_trip(feed.together(rows))
+def _trip(rows: feed.Beside) -> tuple[Trip, list[tuple[int, str]]]:
+    """The statement of these rows, and where each of its values is found: row and column."""
+    trip = prepare_trip(feed.together(rows))
+    return trip, [feed.place_of(name) for name in trip.order]
 
 
 _store: ContextVar[Store | None] = ContextVar("store", default=None)
