@@ -29,7 +29,7 @@ LEAST_CASES = 3000
 EXAMPLES = {"clinician@demo.example": 20, "patient@demo.example": 6, "admin@demo.example": 3}
 """Fuzzed cases for each operation, by who asks."""
 EVERYTHING, LESS = "examples,coverage,fuzzing", "examples,fuzzing"
-"""What is tried by whoever reaches most, and by the others, who are mostly told that they may not."""
+"""What is tried by whoever reaches most, and by the others, who mostly hear that they may not."""
 SURROGATES = (
     *("--phases", "fuzzing", "-m", "positive"),
     *("--generation-codec", "utf-7", "-n", "20"),  # the codec that also takes lone surrogates
