@@ -1,7 +1,8 @@
 """Field encryption: what is sealed can be read only with keys that never lie in the database.
 
-Envelope `v1.<key id>.<nonce>.<ciphertext>`, AES-256-GCM (NIST SP 800-38D), a key per clinic
-derived by HKDF-SHA256 (RFC 5869) from a master key in a file. The associated data are table,
+Envelope `v1.<key id>.<nonce>.<ciphertext>`, AES-256-GCM (NIST SP 800-38D), a key per clinic and
+purpose derived by HKDF-SHA256 (RFC 5869) from a master key in a file: psychotherapy notes have one
+of their own, which opens nothing else and is opened by nothing else. The associated data are table,
 column, row id, clinic id and key id, so that a sealed value moved elsewhere does not open.
 """
 
@@ -29,6 +30,8 @@ from api.errors import Unavailable, Unsafe
 
 NONCE_BYTES, NONCE_SIGNS = 12, 16
 KEY_BYTES = 32
+SEAL, PSYCHOTHERAPY = "seal", "psychotherapy"
+"""What a key is for: the columns of every record, and psychotherapy notes alone."""
 GLOBAL = UUID(int=0)
 """Stands for "no clinic": accounts exist before anybody has chosen a clinic."""
 
@@ -70,32 +73,38 @@ def _key(kid: str, clinic_id: UUID, purpose: bytes) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _cipher(kid: str, clinic_id: UUID) -> tuple[AESGCM, str]:
+def _cipher(kid: str, clinic_id: UUID, purpose: str) -> tuple[AESGCM, str]:
     """The cipher of a clinic's key, and what every value sealed with it is bound to."""
-    return AESGCM(_key(kid, clinic_id, b"seal")), f"|{clinic_id}|{kid}"
+    return AESGCM(_key(kid, clinic_id, purpose.encode())), f"|{clinic_id}|{kid}"
 
 
-def seal(plain: str, place: str, row_id: object, clinic_id: UUID = GLOBAL) -> str:
+def seal(
+    plain: str, place: str, row_id: object, clinic_id: UUID = GLOBAL, purpose: str = SEAL
+) -> str:
     """`plain` sealed for one `place` ("table.column") of one row; opens nowhere else."""
     kid = _masters()[0]
     nonce = os.urandom(NONCE_BYTES)
-    cipher, ours = _cipher(kid, clinic_id)
+    cipher, ours = _cipher(kid, clinic_id, purpose)
     hidden = cipher.encrypt(nonce, plain.encode(), f"{place}|{row_id}{ours}".encode())
     return f"v1.{kid}.{_b64(nonce)}.{_b64(hidden)}"
 
 
-def unseal(sealed: str, place: str, row_id: object, clinic_id: UUID = GLOBAL) -> str:
+def unseal(
+    sealed: str, place: str, row_id: object, clinic_id: UUID = GLOBAL, purpose: str = SEAL
+) -> str:
     """What was sealed; raises `Unavailable` when key, place, row or clinic do not match."""
-    return unseal_bytes(sealed, place, row_id, clinic_id).decode()
+    return unseal_bytes(sealed, place, row_id, clinic_id, purpose).decode()
 
 
-def unseal_bytes(sealed: str, place: str, row_id: object, clinic_id: UUID = GLOBAL) -> bytes:
+def unseal_bytes(
+    sealed: str, place: str, row_id: object, clinic_id: UUID = GLOBAL, purpose: str = SEAL
+) -> bytes:
     """The same, as UTF-8."""
     try:
         _, kid, nonce, hidden = sealed.split(".")
         if len(nonce) != NONCE_SIGNS:
             raise ValueError("not a nonce")
-        cipher, ours = _cipher(kid, clinic_id)
+        cipher, ours = _cipher(kid, clinic_id, purpose)
         bound = f"{place}|{row_id}{ours}".encode()
         data = _unb64(nonce + hidden)  # 12 bytes are 16 signs: the two can be read as one
         return cipher.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], bound)
@@ -103,19 +112,19 @@ def unseal_bytes(sealed: str, place: str, row_id: object, clinic_id: UUID = GLOB
         raise Unavailable("A protected field can't be opened.") from problem
 
 
-def seal_json(value: Any, place: str, row_id: object, clinic_id: UUID = GLOBAL) -> str:
+def seal_json(
+    value: Any, place: str, row_id: object, clinic_id: UUID = GLOBAL, purpose: str = SEAL
+) -> str:
     """Any JSON value, sealed as `seal` does."""
-    return seal(
-        json.dumps(value, ensure_ascii=False, default=str, separators=(",", ":")),
-        place,
-        row_id,
-        clinic_id,
-    )
+    plain = json.dumps(value, ensure_ascii=False, default=str, separators=(",", ":"))
+    return seal(plain, place, row_id, clinic_id, purpose)
 
 
-def unseal_json(sealed: str, place: str, row_id: object, clinic_id: UUID = GLOBAL) -> Any:
+def unseal_json(
+    sealed: str, place: str, row_id: object, clinic_id: UUID = GLOBAL, purpose: str = SEAL
+) -> Any:
     """The JSON value that `seal_json` sealed."""
-    return orjson.loads(unseal_bytes(sealed, place, row_id, clinic_id))
+    return orjson.loads(unseal_bytes(sealed, place, row_id, clinic_id, purpose))
 
 
 def blind(value: str, column: str, clinic_id: UUID = GLOBAL) -> str:

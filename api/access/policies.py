@@ -23,6 +23,7 @@ class Reach(StrEnum):
 
     OWN = "own"  # the patient's own chart
     TEAM = "team"  # charts of patients whose care team or duty names the clinician
+    AUTHOR = "author"  # what the clinician wrote themself, and nobody else's
     CLINIC = "clinic"  # every record of the clinic
     SELF = "self"  # the actor's own account, and words that belong to nobody
 
@@ -49,10 +50,11 @@ class Profession(StrEnum):
 
 @dataclass(frozen=True)
 class Grant:
-    """One cell of the table: how far, and whether a fresh sign-in is asked for."""
+    """One cell of the table: how far, and whether a fresh sign-in or a privilege is asked for."""
 
     reach: Reach
     step_up: bool = False
+    privilege: Privilege | None = None
 
 
 P, C, A, O = Role.PATIENT, Role.CLINICIAN, Role.ADMINISTRATOR, Role.PRIVACY_OFFICER  # noqa: E741
@@ -74,6 +76,9 @@ TABLE: dict[str, dict[Role, Grant]] = {
     "words:read": EVERYBODY,
     "instrument:read": EVERYBODY,
     "protocol:read": EVERYBODY,
+    "protocol_version:read": {C: CLINIC},
+    "protocol_version:draft": {C: Grant(Reach.CLINIC, privilege=Privilege.DIRECT)},
+    "protocol_version:approve": {C: Grant(Reach.CLINIC, True, Privilege.DIRECT)},
     "instrument:define": {C: CLINIC, A: CLINIC},
     # the clinic
     "clinic:read": {A: CLINIC},
@@ -103,8 +108,51 @@ TABLE: dict[str, dict[Role, Grant]] = {
     "session:rebook": {C: TEAM, A: CLINIC},
     "session:update": {C: TEAM},
     "session:start_dosing": {C: TEAM_STEP_UP},
+    "session:override_start": {C: Grant(Reach.TEAM, True, Privilege.PRESCRIBE)},
+    "session:override_discharge": {C: Grant(Reach.TEAM, True, Privilege.DISCHARGE)},
     "session:cancel": {P: OWN, C: TEAM, A: CLINIC},
     "session:no_show": {C: TEAM, A: CLINIC},
+    # the dosing session: what happened is recorded without a step-up
+    "ledger:read": {C: TEAM},
+    "ledger:record": {C: TEAM},
+    "dose_plan:read": {C: TEAM},
+    "dose_plan:write": {C: Grant(Reach.TEAM, True, Privilege.PRESCRIBE)},
+    "monitoring:read": {C: TEAM},
+    "readiness:read": {C: TEAM},
+    "discharge:read": {C: TEAM},
+    "discharge:write": {C: TEAM},
+    "setting:read": {P: OWN, C: TEAM},
+    "setting:write": {C: TEAM},
+    "attestation:ask": {C: TEAM},
+    "dosing_board:read": {C: TEAM},
+    "rems_form:read": {C: TEAM},
+    "rems_form:file": {C: TEAM},
+    # what a course of treatment rests on
+    "course:read": {P: OWN, C: TEAM},
+    "course:write": {C: TEAM},
+    "screening:read": {C: TEAM},
+    "screening:write": {C: TEAM},
+    "allergy:read": {P: OWN, C: TEAM},
+    "allergy:write": {C: TEAM},
+    "medication:read": {P: OWN, C: TEAM},
+    "medication:write": {C: TEAM},
+    "diagnosis:read": {P: OWN, C: TEAM},
+    "diagnosis:write": {C: TEAM},
+    # the record of a session: notes and signatures
+    "note:read": {P: OWN, C: TEAM},
+    "note:write": {C: TEAM},
+    "note:sign": {C: TEAM_STEP_UP},
+    "note:add": {C: TEAM},
+    "note:cosign": {C: Grant(Reach.TEAM, True, Privilege.COSIGN)},
+    "note:history": {C: TEAM},
+    "note:remove": {C: TEAM},
+    "note:ask_unlock": {C: TEAM},
+    "note:unlock": {C: TEAM_STEP_UP},
+    "note:hold": {C: TEAM_STEP_UP},
+    "psychotherapy_note:write": {C: TEAM},
+    "psychotherapy_note:read": {C: Grant(Reach.AUTHOR)},
+    "signature:read": {C: TEAM},
+    "session:sign": {C: TEAM_STEP_UP},
     # alerts
     "alert:read": {C: TEAM},
     "alert:acknowledge": {C: TEAM},

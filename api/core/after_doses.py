@@ -19,7 +19,14 @@ from api.core.outcomes.checkins import check_ins
 from api.core.patients import display_name, open_chart
 from api.core.treatment.protocols import CLOSED
 from api.core.treatment.sessions import sessions
-from api.core.treatment.windows import Dose, Windows, is_completed, windows_of
+from api.core.treatment.windows import (
+    Dose,
+    Windows,
+    dosed_at,
+    is_completed,
+    is_dose,
+    windows_of,
+)
 from api.core.words import words_for
 from api.db import Listing, Page, Values, page, store
 
@@ -45,17 +52,18 @@ def list_windows(actor: Actor, patient_id: UUID, asked: Page) -> Listing:
 
 def _doses(patient: Values, asked: Page) -> Listing:
     s = sessions.c
-    columns = (s.id, s.state, s.completed_at, s.updated_at, s.deleted_at)
+    at = dosed_at().label("dosed_at")
+    columns = (s.id, s.state, at, s.updated_at, s.deleted_at)
     statement = select(*columns).where(
         s.clinic_id == patient["clinic_id"], s.patient_id == patient["id"], s.kind == "dosing"
     )
     if asked.since is None:
-        statement = statement.where(*is_completed("dosing"))
-    listing = page(statement, sessions, asked, [s.completed_at], newest_first=True)
+        statement = statement.where(*is_dose())
+    listing = page(statement, sessions, asked, [at], newest_first=True)
     if listing.tombstones is not None:
-        undone = [row for row in listing.items if row["state"] != "completed"]
+        undone = [row for row in listing.items if row["dosed_at"] is None]
         listing.tombstones += [{"id": r["id"], "deleted_at": r["updated_at"]} for r in undone]
-        listing.items = [row for row in listing.items if row["state"] == "completed"]
+        listing.items = [row for row in listing.items if row["dosed_at"] is not None]
     return listing
 
 

@@ -30,6 +30,8 @@ from api.core.integration.tables import (
 from api.core.outcomes.checkins import check_in_corrections, check_ins
 from api.core.outcomes.plans.table import check_in_occurrences, check_in_plans
 from api.core.patients import patients
+from api.core.treatment.dosing import dose_plans, ledger_entries
+from api.core.treatment.notes.tables import notes
 from api.core.treatment.sessions import sessions
 from api.db import Values, feed, store
 from api.errors import CursorTooOld, Unreadable
@@ -40,6 +42,9 @@ FOLLOWED: Final[Mapping[Table, tuple[str, str]]] = {
     care_team: (MEMBERSHIP, "care_team:read"),
     consents: ("consent", "consent:read"),
     sessions: (SESSION, "session:read"),
+    dose_plans: ("dose_plan", "dose_plan:read"),
+    ledger_entries: ("ledger_entry", "ledger:read"),
+    notes: ("note", "note:history"),
     insights: ("insight", "insight:read"),
     goals: ("goal", "goal:read"),
     practices: ("practice", "practice:read"),
@@ -54,7 +59,10 @@ FOLLOWED: Final[Mapping[Table, tuple[str, str]]] = {
     goal_ratings: ("goal_rating", "attainment:read"),
     alerts: ("alert", "alert:read"),
 }
-"""The tables whose records are told, each with its kind and the right to read one."""
+"""The tables whose records are told, each with its kind and the right to read one.
+
+Of notes only staff are told: a patient's list says which of them are theirs to read just now.
+"""
 KINDS: Final = tuple(kind for kind, _ in FOLLOWED.values())
 
 

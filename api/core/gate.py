@@ -167,6 +167,8 @@ def admit(actor: Actor, action: str) -> Grant:
     granted = grant(rights.role, action)
     if granted is None:
         raise NotAllowed("Your role does not do this.")
+    if granted.privilege is not None and granted.privilege not in rights.privileges:
+        raise NotAllowed(f"This needs the privilege `{granted.privilege.value}`.")
     if granted.step_up and clock.now() - rights.auth_time > STEP_UP:
         raise NotSignedIn(
             "Confirm that it is you: POST /auth/step-up.",

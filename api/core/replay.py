@@ -45,9 +45,11 @@ idempotency_keys = Table(
     Column("answer", Sealed),
     Column("patients", JSON),
     Column("entries", JSON),
+    Column("sealed_for", String(20)),
     PrimaryKeyConstraint("clinic_id", "user_id", "key_hash"),
     ForeignKeyConstraint(["clinic_id", "user_id"], ["users.clinic_id", "users.id"]),
 )
+"""`sealed_for` is the purpose of the key under which the answer lies: that of what it shows."""
 
 
 @dataclass
@@ -148,7 +150,8 @@ def _kept(actor: Actor, action: str, row_key: dict[str, Any], request_hash: str)
         raise NotFound("There is no such record.")
     _refuse_hidden(actor, row["entries"] or [])
     trail.touches(patients)
-    answer = vault.unseal_json(row["answer"], PLACE, row_key["key_hash"], actor.clinic_id)
+    key_hash, purpose = row_key["key_hash"], row["sealed_for"] or vault.SEAL
+    answer = vault.unseal_json(row["answer"], PLACE, key_hash, actor.clinic_id, purpose)
     return Kept(row["status"], answer["headers"], answer["body"], replayed=True)
 
 
@@ -184,9 +187,11 @@ def keep(actor: Actor, key: str, kept: Kept) -> None:
 
 def _answer(actor: Actor, row_key: Values, kept: Kept) -> Values:
     deed, answer = trail.current(), {"headers": kept.headers, "body": kept.body}
+    key_hash, purpose = row_key["key_hash"], actor.extras.get("sealed_for", vault.SEAL)
     return {
         "status": kept.status,
         "patients": sorted(str(patient) for patient in deed.patients) if deed else [],
         "entries": _told(deed.entries) if deed else [],
-        "answer": vault.seal_json(answer, PLACE, row_key["key_hash"], actor.clinic_id),
+        "answer": vault.seal_json(answer, PLACE, key_hash, actor.clinic_id, purpose),
+        "sealed_for": purpose,
     }

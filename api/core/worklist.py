@@ -24,8 +24,9 @@ from api.core.outcomes import verdicts as judging
 from api.core.outcomes.checkins import check_ins
 from api.core.outcomes.unanswered import let_pass
 from api.core.patients import display_name, patients
-from api.core.treatment import windows
+from api.core.treatment import rems, windows
 from api.core.treatment.moves import CHANGEABLE
+from api.core.treatment.notes import waiting
 from api.core.treatment.protocols import in_use
 from api.core.treatment.sessions import sessions
 from api.db import Instant, Listing, Page, Values, among, store
@@ -38,6 +39,8 @@ from api.db import Instant, Listing, Page, Values, among, store
     WORSE,
     THIN,
     CONSENT,
+    UNSIGNED,
+    UNFILED,
 ) = CODES = (
     "alert_open",
     "window_without_integration",
@@ -46,8 +49,12 @@ from api.db import Instant, Listing, Page, Values, among, store
     "reliable_deterioration",
     "practice_thin",
     "treatment_consent_missing",
+    "note_unsigned",
+    "rems_form_due",
 )
 """Why a patient is on the worklist."""
+FOR_ALL: Final = (ALERT, UNSIGNED, UNFILED)
+"""What is seen to also of those who are not in treatment yet, or no more."""
 URGENCY: Final = (
     "immediate",
     "same_day",
@@ -55,8 +62,10 @@ URGENCY: Final = (
     WORSE,
     WINDOW,
     CONSENT,
+    UNFILED,
     CHECK_IN,
     MISSED,
+    UNSIGNED,
     "historical",
     THIN,
 )
@@ -64,7 +73,7 @@ URGENCY: Final = (
 CONTACT_WITHIN: Final = timedelta(hours=72)
 """By when after a dose an integration session is usual; a convention of this project."""
 NOT_YET, NO_MORE = "inquiry", "discharged"
-"""Statuses of patients who are here for their alerts alone."""
+"""Statuses of patients who are here for their alerts and what is owed of their records alone."""
 NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 NAMES: Final = ("legal_given", "legal_family", "preferred_name")
 Reasons = Iterator[tuple[UUID, Values]]
@@ -145,10 +154,12 @@ def _reasons(actor: Actor, granted: Grant, people: dict[UUID, Values]) -> dict[U
         _overdue(actor.clinic_id, reached, people),
         _worse(actor.clinic_id, reached, raised),
         ((i, _reason(THIN)) for i in thinned(actor, reached)),
+        _unsigned(actor, reached),
+        _unfiled(actor.clinic_id, reached, people),
     )
     for told in others:
         for patient_id, reason in told:
-            if patient_id in treated or (patient_id in people and reason["code"] == ALERT):
+            if patient_id in treated or (patient_id in people and reason["code"] in FOR_ALL):
                 found[patient_id].append(reason)
     return found
 
@@ -161,6 +172,21 @@ def _treated(people: dict[UUID, Values]) -> dict[UUID, Values]:
 def _reason(code: str, due_at: datetime | None = None, **more: Any) -> Values:
     past = due_at is not None and clock.now() > due_at
     return {"code": code, "due_at": due_at, "overdue": past} | more
+
+
+def _unsigned(actor: Actor, reached: Select[Any]) -> Reasons:
+    """Whose sessions or notes wait for a signature; of notes kept apart, the actor's own."""
+    for patient_id, row in waiting.waiting(actor, lambda whose: among(whose, reached)).items():
+        told = {name: row[name] for name in ("session_id", "unsigned_sessions", "unsigned_notes")}
+        yield patient_id, _reason(UNSIGNED, row["since"] + waiting.SIGN_WITHIN, **told)
+
+
+def _unfiled(clinic_id: UUID, reached: Select[Any], people: dict[UUID, Values]) -> Reasons:
+    """Whose sessions with esketamine have a form that the clinic did not file yet."""
+    zones = {patient_id: row["time_zone"] for patient_id, row in people.items()}
+    mine = among(sessions.c.patient_id, reached)
+    for patient_id, told in rems.unfiled(clinic_id, mine, zones):
+        yield patient_id, _reason(UNFILED, **told)
 
 
 def _alerts(clinic_id: UUID, reached: Select[Any]) -> list[Values]:
@@ -192,16 +218,16 @@ def _courses(clinic_id: UUID, reached: Select[Any]) -> dict[UUID, Values]:
     s, now = sessions.c, clock.now()
     ahead = and_(s.state.in_(CHANGEABLE), s.ends_at > now)
 
-    def last(kind: str) -> ColumnElement[Any]:
-        return func.max(case((and_(*windows.is_completed(kind)), s.completed_at)), type_=Instant())
+    def last(held: list[ColumnElement[bool]], at: ColumnElement[Any]) -> ColumnElement[Any]:
+        return func.max(case((and_(*held), at)), type_=Instant())
 
     def following(kind: str) -> ColumnElement[Any]:
         return func.min(case((and_(s.kind == kind, ahead), s.starts_at)), type_=Instant())
 
     statement = select(
         s.patient_id,
-        last("dosing").label("dosed_at"),
-        last("integration").label("met_at"),
+        last(windows.is_dose(), windows.dosed_at()).label("dosed_at"),
+        last(windows.is_completed("integration"), s.completed_at).label("met_at"),
         following("integration").label("booked_at"),
         following("dosing").label("next_dose_at"),
     ).where(s.clinic_id == clinic_id, among(s.patient_id, reached), s.deleted_at.is_(None))

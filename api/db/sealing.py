@@ -15,10 +15,11 @@ from api.paging import Values
 def conceal(table: Table, record: Mapping[str, Any], keys: Any) -> Values:
     """The values of `keys` as the database may see them: sealed columns sealed."""
     hidden = {key: record[key] for key in keys}
-    for key, place in _places(table):
+    for key, place, purpose in _places(table):
         value = hidden.get(key)
         if value is not None:
-            hidden[key] = vault.seal_json(value, place, record["id"], record["clinic_id"])
+            of = (record["id"], record["clinic_id"])
+            hidden[key] = vault.seal_json(value, place, *of, purpose)
     return hidden
 
 
@@ -36,14 +37,19 @@ def reveal(table: Table | None, row: Values, as_written: Container[str] = ()) ->
     if table is None:
         return row
     row_id = str(row.get("id"))  # once, for each value is bound to it
-    for key, place in _places(table):
+    for key, place, purpose in _places(table):
         if row.get(key) is not None:
-            text = vault.unseal_bytes(row[key], place, row_id, row["clinic_id"])
+            of = (row_id, row["clinic_id"])
+            text = vault.unseal_bytes(row[key], place, *of, purpose)
             row[key] = orjson.Fragment(text) if key in as_written else orjson.loads(text)
     return row
 
 
 @cache
-def _places(table: Table) -> tuple[tuple[str, str], ...]:
-    """Each sealed column, with the place that its values are sealed for."""
-    return tuple((key, f"{table.name}.{key}") for key in sealed_columns(table))
+def _places(table: Table) -> tuple[tuple[str, str, str], ...]:
+    """Each sealed column, with the place that its values are sealed for and the key's purpose."""
+    return tuple(
+        (column.key, f"{table.name}.{column.key}", column.type.purpose)
+        for column in table.c
+        if isinstance(column.type, Sealed)
+    )

@@ -20,6 +20,8 @@ from sqlalchemy import (
     Uuid,
 )
 
+from api.vault import SEAL
+
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -48,10 +50,17 @@ class Instant(TypeDecorator[datetime]):
 
 
 class Sealed(TypeDecorator[str]):
-    """A column that holds only sealed text; the store seals and opens it, bound to its row."""
+    """A column that holds only sealed text; the store seals and opens it, bound to its row.
+
+    The key is that of its `purpose`: what is sealed for one is not opened by the key of another.
+    """
 
     impl = Text
     cache_ok = True
+
+    def __init__(self, purpose: str = SEAL) -> None:
+        super().__init__()
+        self.purpose = purpose
 
 
 Word = String().with_variant(String(collation="C"), "postgresql")

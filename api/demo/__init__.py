@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from api import db
 from api.access.users import clinics
-from api.demo import alerts, consents, courses, followups, on_call, people, survey
+from api.demo import alerts, charts, consents, courses, followups, on_call, people, survey
 
 PASSWORD = people.PASSWORD
 who = people.who
@@ -30,6 +30,7 @@ def load(say: Callable[[str], None]) -> None:
         survey.load(cast, say)
         consents.load(cast, say)
         courses.load(cast, say)
+        charts.load(cast, say)
         followups.load(cast, say)
         alerts.load(cast, say)
         on_call.load(cast, say)

@@ -13,7 +13,9 @@ from uuid import UUID
 
 from api import clock, db
 from api.core.integration import tables as entries
+from api.core.treatment.courses import courses
 from api.core.treatment.sessions import add_session
+from api.core.treatment.signing import sign_as_held
 from api.demo.diary import Diary
 from api.demo.people import SEED, ZONE, Cast
 from api.demo.survey import BASELINE_DAYS_AGO
@@ -22,6 +24,8 @@ CLINICIANS_OWN = 12
 """How many of the patients have their sessions with clinician@ and nurse@."""
 QUIET_DAYS = 3
 """The days from yesterday on that are kept free for clinician@, so that a visitor can book."""
+SIGNED_AFTER = timedelta(hours=2)
+"""How long after a session its record was signed."""
 # kind, days after the baseline, hours
 PLAN = (
     ("intake", -6, 1),
@@ -115,13 +119,37 @@ def load(cast: Cast, say: Callable[[str], None]) -> None:
             if mine
             else cast.therapists[number % len(cast.therapists)]
         )
-        _sessions(cast, diary, patient, lead, baseline, mine)
+        course = _course(patient, baseline)
+        _sessions(cast, diary, patient, lead, baseline, mine, course)
         _practice(random, patient, lead, baseline)
     say("  sessions, goals, practices and steps of every patient (synthetic)")
 
 
+def _course(patient: db.Values, baseline: date) -> UUID:
+    """A course as it was planned before the first dose."""
+    dosed = [after for kind, after, _ in PLAN if kind == "dosing"]
+    values = {
+        "status": "active",
+        "medicine": "ketamine",
+        "route": "intramuscular",
+        "planned_doses": len(dosed),
+        "interval_days": dosed[1] - dosed[0],
+        "starts_on": baseline,
+        "aim": "To get out of the house again (synthetic)",
+    }
+    keys = {"clinic_id": patient["clinic_id"], "patient_id": patient["id"]}
+    course_id: UUID = db.store().add(courses, keys | values)["id"]
+    return course_id
+
+
 def _sessions(
-    cast: Cast, diary: Diary, patient: db.Values, lead: UUID, baseline: date, mine: bool
+    cast: Cast,
+    diary: Diary,
+    patient: db.Values,
+    lead: UUID,
+    baseline: date,
+    mine: bool,
+    course_id: UUID,
 ) -> None:
     today = clock.today(ZONE)
     quiet = tuple(today + timedelta(days=i) for i in range(-1, QUIET_DAYS)) if mine else ()
@@ -134,9 +162,12 @@ def _sessions(
             "ends_at": starts_at + timedelta(hours=hours, minutes=-10),
             "clinician_ids": [lead],
             "source": "synthetic",
+            "course_id": None if kind == "intake" else course_id,
             **_state(starts_at, hours),
         }
-        add_session(cast.clinic_id, patient["id"], values)
+        session = add_session(cast.clinic_id, patient["id"], values)
+        if session["signed_at"] is not None:
+            sign_as_held(session)
 
 
 def _state(starts_at: datetime, hours: int) -> dict[str, Any]:
@@ -149,6 +180,7 @@ def _state(starts_at: datetime, hours: int) -> dict[str, Any]:
         "started_at": starts_at,
         "completed_at": ended_at,
         "moved_at": ended_at,
+        "signed_at": min(ended_at + SIGNED_AFTER, clock.now()),
     }
 
 

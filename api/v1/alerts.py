@@ -51,6 +51,12 @@ class AlertSchema(Show):
         nullable=True,
         metadata={"description": "Null for a form that was refused and never came again."},
     )
+    session_id = shown(
+        ma.fields.UUID, nullable=True, metadata={"description": "Whose ledger raised it."}
+    )
+    entry_id = shown(
+        ma.fields.UUID, nullable=True, metadata={"description": "The entry that said the worst."}
+    )
     instrument = shown(ma.fields.String, nullable=True)
     rule = shown(ma.fields.String)
     flag = shown(ma.fields.String, metadata={"description": "The worst that was said."})

@@ -8,9 +8,12 @@ from api.access.policies import Actor
 from api.core import alerts, between
 from api.core.integration.tables import AUTHORS, CATEGORIES, KINDS, LIFECYCLE, NOTICED_BY, STATUSES
 from api.core.outcomes.checkins import ANSWERED_BY, STATES
+from api.core.treatment import signatures
+from api.core.treatment.notes import tables
 from api.core.treatment.protocols import PHASES
 from api.core.treatment.sessions import KINDS as SESSION_KINDS
 from api.paging import Values
+from api.v1.care_team import ClinicianRefSchema
 from api.v1.forms import DAY, Ask, Choice, Day, Instant, Many, Number, Show, shown
 from api.v1.goals import GoalRefSchema
 from api.v1.outcomes import ChangeSchema
@@ -154,6 +157,32 @@ class AlertBetweenSchema(Show):
     overdue = shown(ma.fields.Boolean)
 
 
+class UnsignedNoteBetweenSchema(Show):
+    """A draft that waits for its author's signature."""
+
+    id = shown(ma.fields.UUID)
+    kind = Choice(tables.KINDS, required=True)
+    session_id = shown(ma.fields.UUID, nullable=True)
+    author = ma.fields.Nested(ClinicianRefSchema, required=True)
+    created_at = shown(Instant)
+
+
+class UnsignedPartSchema(Show):
+    """A part of a session's record that is owed, and by whom."""
+
+    part = Choice(signatures.PARTS, required=True)
+    by = Many(ma.fields.Nested(ClinicianRefSchema), required=True)
+
+
+class UnsignedSessionSchema(Show):
+    """A completed session whose record is not signed."""
+
+    id = shown(ma.fields.UUID)
+    kind = Choice(SESSION_KINDS, required=True)
+    completed_at = shown(Instant)
+    missing = Many(ma.fields.Nested(UnsignedPartSchema), required=True)
+
+
 class BetweenSchema(Show):
     """What happened since; at most 100 of a kind, the latest, else `truncated`.
 
@@ -172,6 +201,8 @@ class BetweenSchema(Show):
     journal = Many(ma.fields.Nested(JournalBetweenSchema), required=True)
     check_ins = Many(ma.fields.Nested(CheckInBetweenSchema), required=True)
     alerts = Many(ma.fields.Nested(AlertBetweenSchema), required=True)
+    unsigned_notes = Many(ma.fields.Nested(UnsignedNoteBetweenSchema), required=True)
+    unsigned_sessions = Many(ma.fields.Nested(UnsignedSessionSchema), required=True)
     truncated = shown(ma.fields.Boolean)
 
 
@@ -187,7 +218,7 @@ def read_between(actor: Actor, patient_id: Any, **asked: Any) -> Values:
     """Read what happened since the patient's last session.
 
     In one call: steps, detours and returns by practice, what they share of moments and journal in
-    their words, check-ins with verdicts, alerts, the window, and what was agreed last time. For
-    a whole day ask the calendar with `include=between`.
+    their words, check-ins with verdicts, alerts, the window, what was agreed last time, and what
+    waits for a signature. For a whole day ask the calendar with `include=between`.
     """
     return between.read_between(actor, patient_id, **asked)

@@ -14,7 +14,7 @@ from api.v1.care_team import ClinicianRefSchema
 from api.v1.forms import DAY, Choice, Day, Id, Instant, Many, Show, parse_instant, shown
 from api.v1.patients import PatientRefSchema
 from api.v1.resource import Blueprint, PageQuery
-from api.v1.sessions import ALLOWED, PatientSessionSchema
+from api.v1.session_shapes import ALLOWED, PatientSessionSchema
 
 blp = Blueprint("calendar", "Who is expected when.")
 INCLUDE = (

@@ -21,6 +21,7 @@ IF_MATCH = {
     "schema": {"type": "string", "pattern": r'^("[0-9]{1,9}"|\*)$'},
     "example": '"1"',
 }
+CREATES = "The ETag of what you replace; none while there is nothing. Without it: 428 then."
 IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
@@ -37,6 +38,7 @@ IDEMPOTENCY_KEY = {
 }
 ETAG_HEADER = {"description": 'The version, `"<version>"`.', "schema": {"type": "string"}}
 LOCATION_HEADER = {"description": "Where the new record is.", "schema": {"type": "string"}}
+BYTES = {"type": "string", "format": "binary"}
 LINK_HEADER = {"description": 'The next page, `rel="next"`.', "schema": {"type": "string"}}
 
 
@@ -80,7 +82,12 @@ Heard = Callable[..., dict[str, Any] | None]
 
 @dataclass(frozen=True)
 class Offer:
-    """What one operation takes and answers."""
+    """What one operation takes and answers.
+
+    One with `media` answers that kind of file; beside an `answer` it is the other one that `Accept`
+    may ask for. One that `creates` needs If-Match only once the record is there. `outcomes` are
+    those named in the answer's `result` that have a status, and perhaps a schema, of their own.
+    """
 
     method: str
     action: str | None
@@ -100,6 +107,8 @@ class Offer:
     location: str | None = None
     media: str | None = None
     edition: bool = False
+    creates: bool = False
+    outcomes: tuple[tuple[str, int, type[Show] | None], ...] = ()
 
 
 def describe(
@@ -114,13 +123,21 @@ def describe(
         arguments.append(content | ({"example": example} if example is not None else {}))
     return {
         "arguments": {"parameters": arguments, "responses": {}} if arguments else None,
-        "response": {"responses": {plan.status: [_success(plan)]}},
+        "response": {"responses": {plan.status: _successes(plan), **_outcomes(plan)}},
         "manual_doc": {
             "operationId": endpoint.__name__,
             "description": _about(plan, endpoint),
             "responses": _other_answers(plan, errors),
             **({"x-roles": policies.roles(plan.action)} if plan.action else {"security": []}),
         },
+    }
+
+
+def _outcomes(plan: Offer) -> dict[int, Any]:
+    """The statuses of outcomes that have one of their own."""
+    return {
+        status: [_success(plan) | {"description": f"`{word}`", "schema": schema or plan.answer}]
+        for word, status, schema in plan.outcomes
     }
 
 
@@ -134,6 +151,7 @@ def _other_answers(plan: Offer, errors: tuple[int, ...]) -> dict[str, Any]:
 REACHES = {
     policies.Reach.OWN: "their own",
     policies.Reach.TEAM: "on the care team or by duty",
+    policies.Reach.AUTHOR: "what they wrote themself",
     policies.Reach.CLINIC: "all of the clinic",
     policies.Reach.SELF: "",
 }
@@ -153,15 +171,23 @@ def _about(plan: Offer, endpoint: Callable[..., Any]) -> str:
 def _role(role: policies.Role, granted: policies.Grant) -> str:
     reach = REACHES[granted.reach]
     notes = [reach] if reach else []
+    notes += [f"with the privilege `{granted.privilege.value}`"] if granted.privilege else []
     notes += ["signed in or confirmed within 5 minutes"] if granted.step_up else []
     return role.value.replace("_", " ") + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def _successes(plan: Offer) -> list[dict[str, Any]]:
+    """The answer, and beside it the other kind of file that may be asked for."""
+    other = {"description": "As asked.", "content_type": plan.media, "schema": BYTES}
+    both = plan.media is not None and plan.answer is not None
+    return [*([other] if both else []), _success(plan)]
 
 
 def _success(plan: Offer) -> dict[str, Any]:
     described: dict[str, Any] = {"description": "As asked.", "content_type": None}
     if plan.answer is not None and plan.status != 204:
         described["schema"] = _answers(plan, plan.answer)
-    if plan.media is not None:
+    if plan.media is not None and plan.answer is None:
         described |= {"content_type": plan.media, "schema": {"type": "string"}}
     headers = {}
     if plan.location:
@@ -199,6 +225,8 @@ def _has_more(answer: type[Show], other: type[Show]) -> bool:
 
 def _headers(plan: Offer) -> list[dict[str, Any]]:
     asked = [IF_MATCH] if plan.versioned else []
+    if plan.creates:
+        asked = [IF_MATCH | {"required": False, "description": CREATES}]
     if plan.replays:
         asked.append(IDEMPOTENCY_KEY)
     if _may_be_unchanged(plan):

@@ -1,4 +1,4 @@
-"""Protocols over v1: how long the window after a dose is, and what patients are told."""
+"""Protocols over v1: what is asked before a dose, watched after it, and told patients."""
 
 from typing import Any
 
@@ -7,33 +7,16 @@ import marshmallow as ma
 from api.access.policies import Actor
 from api.core.treatment import protocols
 from api.paging import Listing, Values
-from api.v1.forms import Ask, Choice, Many, Show, Words, shown
+from api.v1.forms import Ask, Show, Words, shown
+from api.v1.protocol_shapes import (
+    InstructionsSchema,
+    NewProtocolVersionSchema,
+    ProtocolFields,
+)
 from api.v1.resource import Blueprint, PageQuery
 
 blp = Blueprint("protocols", "What is done around a dose, as versioned records.")
 LOCALE = {"description": "Of `patient_instructions`; en-US where there are none."}
-
-
-class WindowPhaseSchema(Show):
-    """One stretch of the window, in days counted from the dose (day 0)."""
-
-    phase = Choice(protocols.PHASES, required=True)
-    from_day = shown(ma.fields.Integer)
-    to_day = shown(ma.fields.Integer)
-
-
-class WindowPlanSchema(Show):
-    """How long the window is, and its phases; past the last day it is `closed`."""
-
-    days = shown(ma.fields.Integer)
-    phases = Many(ma.fields.Nested(WindowPhaseSchema), required=True)
-
-
-class InstructionsSchema(Show):
-    """What patients are told before a dose and after it."""
-
-    before = ma.fields.List(ma.fields.String(), required=True)
-    after = ma.fields.List(ma.fields.String(), required=True)
 
 
 class PatientProtocolSchema(Show):
@@ -45,12 +28,12 @@ class PatientProtocolSchema(Show):
     patient_instructions = ma.fields.Nested(InstructionsSchema, required=True)
 
 
-class ProtocolSchema(PatientProtocolSchema):
-    """The newest version of a protocol."""
+class ProtocolSchema(PatientProtocolSchema, ProtocolFields):
+    """A version of a protocol, beside the list of all its versions."""
 
-    review_on = shown(ma.fields.String)
-    basis = shown(ma.fields.String)
-    window = ma.fields.Nested(WindowPlanSchema, required=True)
+
+class ApproveSchema(Ask):
+    """Nothing is asked: the version is named by its address."""
 
 
 class ProtocolsQuery(PageQuery):
@@ -76,7 +59,7 @@ class ProtocolQuery(Ask):
     derived=True,
 )
 def list_protocols(actor: Actor, **asked: Any) -> Listing:
-    """List the protocols, by key, each in its newest version.
+    """List the protocols, by key, each in the version that is in force.
 
     They carry no time of change: `updated_since` answers all of them.
     """
@@ -93,5 +76,69 @@ def list_protocols(actor: Actor, **asked: Any) -> Listing:
     derived=True,
 )
 def read_protocol(actor: Actor, protocol_key: str, locale: str | None = None) -> Values:
-    """Read a protocol in its newest version."""
+    """Read the version of a protocol that is in force, with the list of all.
+
+    Those that come with this release (`shipped`) are in force until a clinic approves its own.
+    """
     return protocols.read_protocol(actor, protocol_key, locale)
+
+
+@blp.offer(
+    "GET",
+    "/protocols/<string:protocol_key>/versions/<string:number>",
+    "protocol_version:read",
+    answer=ProtocolSchema,
+    derived=True,
+)
+def read_protocol_version(actor: Actor, protocol_key: str, number: str) -> Values:
+    """Read one version of a protocol, a draft too."""
+    return protocols.read_protocol_version(actor, protocol_key, number)
+
+
+@blp.offer(
+    "POST",
+    "/protocols/<string:protocol_key>/versions",
+    "protocol_version:draft",
+    body=NewProtocolVersionSchema,
+    answer=ProtocolSchema,
+    location="/api/v1/protocols/{protocol_key}/versions/{id}",
+    example={
+        "owner": "The clinic's medical director",
+        "citation": "Our own review of 2026",
+        "thresholds": [
+            {
+                "rule": "systolic_alert",
+                "field": "systolic_mmhg",
+                "action": "alert",
+                "when": "always",
+                "at_least": 175,
+            }
+        ],
+    },
+)
+def draft_protocol_version(actor: Actor, protocol_key: str, values: Values) -> Values:
+    """Draft a new version of a protocol.
+
+    What is left out stays as in the version before; a list that is sent replaces the whole list.
+    Nothing obeys a draft. The window after a dose is not the clinic's to set yet.
+    """
+    return protocols.draft_protocol_version(actor, protocol_key, values)
+
+
+@blp.offer(
+    "POST",
+    "/protocols/<string:protocol_key>/versions/<string:number>/approve",
+    "protocol_version:approve",
+    body=ApproveSchema,
+    answer=ProtocolSchema,
+    example={},
+)
+def approve_protocol_version(
+    actor: Actor, protocol_key: str, number: str, values: Values
+) -> Values:
+    """Approve a draft: it is in force from now on, or from its day.
+
+    Never one's own where the clinic has another who directs (409). A session that has begun keeps
+    the version it began with.
+    """
+    return protocols.approve_protocol_version(actor, protocol_key, number)

@@ -96,7 +96,7 @@ def _pass_gate(plan: Offer, actor: Actor | None) -> None:
 def _given(plan: Offer, actor: Actor | None, path: dict[str, Any]) -> dict[str, Any]:
     given = dict(path)
     if plan.versioned:
-        given["version"] = expected_edition() if plan.edition else expected_version()
+        given["version"] = _expected(plan)
     if plan.paged or plan.query is not None:
         given |= _query(plan, actor)
     else:
@@ -167,6 +167,13 @@ def _query(plan: Offer, actor: Actor | None) -> dict[str, Any]:
     return {**loaded, "asked": asked}
 
 
+def _expected(plan: Offer) -> int | str | None:
+    """The version named by If-Match; 0 where none need be, for what may not be there yet."""
+    if plan.creates and "If-Match" not in request.headers:
+        return 0
+    return expected_edition() if plan.edition else expected_version()
+
+
 def expected_version() -> int | None:
     """The version named by If-Match; None for `*`. Raises 428's and 412's kinds."""
     number = expected_edition()
@@ -191,18 +198,26 @@ def expected_edition() -> str | None:
 def _answer(plan: Offer, actor: Actor | None, result: Any, given: dict[str, Any]) -> Response:
     if plan.status == 204:
         return Response(status=204)
-    schema = _schema(plan, actor)
+    status, schema = _outcome(plan, result) or (plan.status, _schema(plan, actor))
     body = result if plan.ready or schema is None else show(schema, result)
-    response = json_response(body, plan.status)
+    response = json_response(body, status)
     version = result.get("version") if isinstance(result, dict) else None
     if version is not None:
         response.headers["ETag"] = f'"{version}"'
         if plan.method == "GET" and not plan.derived and _is_unchanged(version):
             response.status_code = 304
             response.set_data(b"")
-    if plan.location is not None and plan.status == 201:
+    if plan.location is not None and response.status_code == 201:
         response.headers["Location"] = plan.location.format(**{**given, "id": result["id"]})
     return response
+
+
+def _outcome(plan: Offer, result: Any) -> tuple[int, type[Show] | None] | None:
+    """Status and schema of an answer whose `result` has its own."""
+    for word, status, schema in plan.outcomes:
+        if result["result"] == word:
+            return status, schema or plan.answer
+    return None
 
 
 def _is_unchanged(version: int) -> bool:

@@ -2,17 +2,24 @@
 
 from typing import Any
 
-import marshmallow as ma
-
 from api.access.policies import Actor
-from api.core.treatment import moves, sessions
-from api.core.treatment.sessions import starting
-from api.core.treatment.sessions.table import KINDS, MAX_CLINICIANS, MODES, SOURCES
+from api.core import readiness
+from api.core.treatment import sessions
 from api.paging import Listing, Values
-from api.v1.care_team import ClinicianRefSchema
-from api.v1.forms import Ask, Choice, Id, Instant, Many, Show, Words, shown
-from api.v1.patients import PatientRefSchema
-from api.v1.resource import Blueprint, PageQuery
+from api.v1.resource import Blueprint
+from api.v1.session_shapes import (
+    CancelSchema,
+    ChangedSessionSchema,
+    CompleteSchema,
+    MoveSchema,
+    NewSessionSchema,
+    NoShowSchema,
+    PatientSessionSchema,
+    ReopenSchema,
+    SessionQuery,
+    SessionSchema,
+    StartSchema,
+)
 
 blp = Blueprint("sessions", "Therapy sessions, from booking to completion.")
 ONE = "/sessions/<id:session_id>"
@@ -24,139 +31,6 @@ EXAMPLE = {
     "mode": "in_person",
     "room": "Room 2",
 }
-ALLOWED = "The moves that are yours to make now: the last part of their address."
-NOT_HELD = "`not_held` is the patient's word for `no_show`, and theirs alone."
-PATIENT_STATES = (*moves.STATES[:5], "not_held")
-
-
-class NeededReason(Choice):
-    """A reason that the move needs; an illegal move is refused before its reason is asked for."""
-
-    def _validate_missing(self, value: Any) -> None:
-        if value is None:
-            super()._validate_missing(value)
-
-
-class SessionFields(Ask):
-    """What may be written of any session, and cleared."""
-
-    room = Words(60, allow_none=True, metadata={"description": "The same name is the same room."})
-    also_covered = Many(Choice(KINDS), most=len(KINDS), allow_none=True)
-    preparation = Words(
-        4000, allow_none=True, metadata={"description": "Words that the patient sees at once."}
-    )
-
-
-class NewSessionSchema(SessionFields):
-    """A session as it is booked; it may lie in the past."""
-
-    kind = Choice(KINDS, required=True)
-    starts_at = Instant(required=True)
-    ends_at = Instant(required=True, metadata={"description": "At most 24 h after the start."})
-    clinician_ids = Many(Id(), most=MAX_CLINICIANS, least=1, required=True)
-    mode = Choice(MODES, required=True)
-
-
-class ChangedSessionSchema(SessionFields):
-    """A merge patch of a booking: absent = unchanged, null = cleared."""
-
-    kind = Choice(KINDS)
-    starts_at = Instant()
-    ends_at = Instant()
-    clinician_ids = Many(Id(), most=MAX_CLINICIANS, least=1)
-    mode = Choice(MODES)
-
-
-class MoveSchema(Ask):
-    """When it happened, if not just now, and why."""
-
-    at = Instant(metadata={"description": "Not ahead, not before the last move; default now."})
-    reason = Choice(moves.NOTED_FOR)
-
-
-class OverrideSchema(Ask):
-    """A reason not to start, passed over, and why."""
-
-    code = Choice(starting.REASONS, required=True)
-    reason = Words(2000, required=True)
-
-
-class StartSchema(MoveSchema):
-    """When it began, and what is passed over; only a prescriber passes over anything."""
-
-    overrides = Many(ma.fields.Nested(OverrideSchema), most=len(starting.REASONS))
-
-
-class OverriddenSchema(Show):
-    """What was passed over when the session began, by whom and why."""
-
-    code = shown(ma.fields.String)
-    reason = shown(ma.fields.String)
-    overridden_by = ma.fields.Nested(ClinicianRefSchema, required=True)
-    overridden_at = shown(Instant)
-
-
-class CancelSchema(MoveSchema):
-    """Why a session is called off."""
-
-    reason = NeededReason(moves.CANCELLED_FOR, required=True)
-
-
-class NoShowSchema(MoveSchema):
-    """Why a session was not held."""
-
-    reason = NeededReason(moves.NOT_HELD_FOR, required=True)
-
-
-class ReopenSchema(MoveSchema):
-    """Why a session is opened again."""
-
-    reason = Choice(moves.REOPENED_FOR)
-
-
-def _allowed() -> Any:
-    return Many(ma.fields.String(), required=True, metadata={"description": ALLOWED})
-
-
-class PatientSessionSchema(Show):
-    """A session as its patient sees it; `not_held` is one that did not take place."""
-
-    id = shown(ma.fields.UUID)
-    version = shown(ma.fields.Integer)
-    created_at = shown(Instant)
-    updated_at = shown(Instant)
-    patient = ma.fields.Nested(PatientRefSchema, required=True)
-    kind = Choice(KINDS, required=True)
-    state = Choice(PATIENT_STATES, required=True)
-    mode = Choice(MODES, required=True)
-    room = shown(ma.fields.String, nullable=True)
-    starts_at = shown(Instant)
-    ends_at = shown(Instant)
-    clinicians = Many(ma.fields.Nested(ClinicianRefSchema), required=True)
-    preparation = shown(ma.fields.String, nullable=True)
-    allowed = _allowed()
-
-
-class SessionSchema(PatientSessionSchema):
-    """A session; `closed_at` is when it was called off or found not to take place."""
-
-    state = Choice(moves.STATES, required=True)
-    source = Choice(SOURCES, required=True)
-    also_covered = Many(Choice(KINDS), required=True)
-    arrived_at = shown(Instant, nullable=True)
-    started_at = shown(Instant, nullable=True)
-    completed_at = shown(Instant, nullable=True)
-    closed_at = shown(Instant, nullable=True)
-    moved_at = shown(Instant, nullable=True)
-    reason = shown(ma.fields.String, nullable=True)
-    overrides = Many(ma.fields.Nested(OverriddenSchema), required=True)
-
-
-class SessionQuery(PageQuery):
-    """Which of a patient's sessions."""
-
-    kind = Choice(KINDS)
-    state = Choice((*moves.STATES, "not_held"), metadata={"description": NOT_HELD})
 
 
 @blp.offer(
@@ -233,18 +107,28 @@ def start_session(actor: Actor, session_id: Any, values: Values) -> Values:
     """Start a session.
 
     A dosing session asks for a sign-in of the last five minutes (`POST /auth/step-up`). It is 409
-    with `reasons` while an immediate or same-day alert of the patient is not resolved, unless a
-    clinician with the privilege `prescribe` sends `overrides` (403 from anybody else).
+    with the `reasons` of `/readiness`, unless a clinician with the privilege `prescribe` sends
+    `overrides` of each (403 from anybody else). The protocol's version then stays with it.
     """
-    return sessions.start_session(actor, session_id, values)
+    return readiness.start_session(actor, session_id, values)
 
 
 @blp.offer(
-    "POST", f"{ONE}/complete", "session:update", body=MoveSchema, answer=SessionSchema, example={}
+    "POST",
+    f"{ONE}/complete",
+    "session:update",
+    body=CompleteSchema,
+    answer=SessionSchema,
+    example={},
 )
 def complete_session(actor: Actor, session_id: Any, values: Values) -> Values:
-    """Complete a session."""
-    return sessions.complete_session(actor, session_id, values)
+    """Complete a session.
+
+    After a dose it is 409 with `missing` until points, time of observation, score and criteria of
+    the protocol are recorded, unless a clinician with the privilege `discharge` sends `overrides`
+    (403 from anybody else), signed in or confirmed within five minutes.
+    """
+    return readiness.complete_session(actor, session_id, values)
 
 
 @blp.offer(

@@ -12,7 +12,7 @@ from api.v1.clinic import CrisisSchema
 from api.v1.forms import Choice, Day, Many, Show, shown
 from api.v1.practices import PracticeRefSchema
 from api.v1.resource import Blueprint
-from api.v1.sessions import PatientSessionSchema
+from api.v1.session_shapes import PatientSessionSchema
 
 blp = Blueprint("today", "What a patient finds when they open their app.")
 ANSWER_WITH = ("goal", "moment", "practice", "step")

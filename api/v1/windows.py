@@ -80,7 +80,7 @@ class PhaseDaysSchema(Show):
 
 
 class ProtocolRefSchema(Show):
-    """The version of a protocol by which a window is reckoned."""
+    """The version of a protocol by which something was reckoned or judged."""
 
     key = shown(ma.fields.String)
     version = shown(ma.fields.Integer)

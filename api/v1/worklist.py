@@ -28,7 +28,9 @@ class ReasonSchema(Show):
     and `practice_id` where it asks of one.
     `reliable_deterioration`: `check_in_id`, `instrument`. `practice_thin`: in four weeks more
     doses and less than half the steps of the four before. `treatment_consent_missing`: due when
-    the next dose is booked.
+    the next dose is booked. `note_unsigned`: how many completed sessions and drafts wait for a
+    signature, and `session_id` of the session that waits longest. `rems_form_due`: `session_id`
+    and `dosed_at` of a session with esketamine whose form the clinic did not say it filed.
     """
 
     code = Choice(worklist.CODES, required=True)
@@ -40,7 +42,9 @@ class ReasonSchema(Show):
     priority = Choice(alerts.PRIORITIES)
     state = Choice(alerts.STATES)
     historical = ma.fields.Boolean()
-    session_id = ma.fields.UUID()
+    session_id = ma.fields.UUID(allow_none=True)
+    unsigned_sessions = ma.fields.Integer()
+    unsigned_notes = ma.fields.Integer()
     window_day = ma.fields.Integer()
     dosed_at = Instant()
     booked_at = Instant(allow_none=True)
@@ -80,7 +84,8 @@ def list_worklist(actor: Actor, **asked: Any) -> Listing:
 
     The patients of your care teams, and those whose alert was escalated to you. Alerts stand first
     by priority, then who got reliably worse, open windows without an integration session, missing
-    consents, check-ins whose time is over or that were missed, alerts of old answers, and
-    practice gone thin. `escalation` says whether anybody is told of alerts.
+    consents, forms of a REMS to be filed, check-ins whose time is over or that were missed,
+    unsigned records, alerts of old answers, and practice gone thin. `escalation` says whether
+    anybody is told of alerts.
     """
     return worklist.list_worklist(actor, **asked)

@@ -8,6 +8,8 @@ import pytest
 from api import clock, db
 from api.core import between
 from api.core.integration import journals
+from api.core.treatment import notes
+from api.core.treatment.sessions import holding
 from api.errors import Invalid, NotAllowed, NotFound
 from tests import builders
 from tests.builders import Scene
@@ -25,7 +27,7 @@ from tests.core.walking import (
     today,
 )
 
-MOST_QUERIES = 20
+MOST_QUERIES = 28
 
 
 def read(scene: Scene, since: Any = "last_session", who: str = "CT") -> db.Values:
@@ -160,3 +162,21 @@ def test_a_day_of_nine_patients_takes_as_many_queries_as_a_day_of_one(scene: Sce
     told = [row["between"]["patient"]["id"] for row in rows if "between" in row]
     assert len(rows) == 10 and told == [row["patient"]["id"] for row in rows[:9]]
     assert rows[0]["between"]["practices"][0]["steps"]["done"] == 1
+
+
+def test_what_waits_for_a_signature_is_asked_for(scene: Scene) -> None:
+    session = held(scene, "integration", noon(scene, 2), signed_at=None)
+    holding.name_clinicians(session, [scene["CT"].user_id])
+    body = {"kind": "progress", "text": "We spoke."}
+    draft = notes.write_session_note(scene["CT"].actor, session["id"], body)
+    apart = {"kind": "psychotherapy", "text": "For me alone."}
+    mine = notes.write_session_note(scene["CT"].actor, session["id"], apart)
+    colleague = builders.make_person(scene.clinic_id)
+    builders.join_team(scene.patient, colleague)
+    for who, seen in ((scene["CT"], [mine["id"], draft["id"]]), (colleague, [draft["id"]])):
+        told = between.read_between(who.actor, scene.patient["id"])
+        assert [one["id"] for one in told["unsigned_notes"]] == seen
+        [waits] = told["unsigned_sessions"]
+        assert waits["id"] == session["id"]
+        assert [one["part"] for one in waits["missing"]] == ["therapist"]
+        assert [one["id"] for one in waits["missing"][0]["by"]] == [scene["CT"].user_id]

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from api import clock, db
-from api.core import gate
+from api.core import gate, readiness
 from api.core.treatment import moves, sessions
 from api.core.treatment.sessions.table import sessions as table
 from api.errors import Conflict, Invalid, NotAllowed, NotFound, NotSignedIn, Stale
@@ -19,8 +19,8 @@ HOUR = timedelta(hours=1)
 REASONS = {"cancel": "patient_asked", "no-show": "did_not_come"}
 MOVES = {
     "arrive": sessions.arrive_session,
-    "start": sessions.start_session,
-    "complete": sessions.complete_session,
+    "start": readiness.start_session,
+    "complete": readiness.complete_session,
     "cancel": sessions.cancel_session,
     "no-show": sessions.mark_no_show,
     "reopen": sessions.reopen_session,

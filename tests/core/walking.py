@@ -57,11 +57,10 @@ def noon(scene: Scene, ago: int = 0) -> datetime:
 
 
 def held(scene: Scene, kind: str, at: datetime, **more: Any) -> db.Values:
-    """A session of the scene's patient that was completed at an instant."""
-    times = {"starts_at": at - DAY / 12, "ends_at": at, "completed_at": at}
-    return builders.make_session(
-        more.pop("patient", scene.patient), kind=kind, state="completed", **times, **more
-    )
+    """A session of the scene's patient that was completed at an instant, its record signed."""
+    times = {"starts_at": at - DAY / 12, "ends_at": at, "completed_at": at, "signed_at": at}
+    patient = more.pop("patient", scene.patient)
+    return builders.make_session(patient, kind=kind, state="completed", **times | more)
 
 
 def dose(scene: Scene, ago: int = 0) -> db.Values:

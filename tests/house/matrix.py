@@ -13,11 +13,13 @@ from sqlalchemy import func, literal, select, union_all
 from api import clock, db
 from api.audit.trail import audit_event_patients, audit_events
 from api.core.replay import idempotency_keys
+from api.core.treatment import notes
 from api.outbox import events
 from api.outbox.tables import webhook_deliveries
 from api.v1.instruments import EXAMPLE
 from tests import builders
 from tests.conftest import Caller
+from tests.core import dosing, noting
 
 PERSONAS = ("PS", "PO", "CT", "CN", "CA", "PR", "AY", "XT", "XA", "XP", "AN")
 TABLE = Path(__file__).with_name("matrix.txt")
@@ -94,7 +96,7 @@ class World:
         """The address of a route with the ids of this world, and the least query it takes."""
         path = route.split()[1]
         for name in re.findall(r"\{(\w+)\}", path):
-            value = OF_ROUTE.get(route, {}).get(name) or self.id(name, persona)
+            value = OF_ROUTE.get(route, {}).get(name) or self.id(_meant(name, route), persona)
             path = path.replace(f"{{{name}}}", value)
         return path + _query(self, route)
 
@@ -107,6 +109,14 @@ class World:
         if method in ("PATCH", "PUT", "DELETE"):
             headers = {"If-Match": "*"} | headers
         return self.caller(persona)(method, path, body, **headers)
+
+
+def _meant(name: str, route: str) -> str:
+    """Which record a path's `name` means at a route, where it must be in another state."""
+    for other, (of, where) in INSTEAD.items():
+        if name == of and route in where:
+            return other
+    return name
 
 
 def _random(_match: re.Match[str]) -> str:
@@ -168,6 +178,12 @@ MADE_BY: dict[str, tuple[str, str]] = {
     "session_id": ("CT", "POST /patients/{patient_id}/sessions"),
     "invitation_id": ("CA", "POST /invitations"),
     "webhook_id": ("CA", "POST /webhooks"),
+    "entry_id": ("CT", "POST /sessions/{session_id}/phases"),
+    "course_id": ("CT", "POST /patients/{patient_id}/courses"),
+    "screening_id": ("CT", "POST /patients/{patient_id}/screenings"),
+    "allergy_id": ("CT", "POST /patients/{patient_id}/allergies"),
+    "medication_id": ("CT", "POST /patients/{patient_id}/medications"),
+    "diagnosis_id": ("CT", "POST /patients/{patient_id}/diagnoses"),
     "insight_id": ("CT", "POST /patients/{patient_id}/insights"),
     "goal_id": ("CT", "POST /patients/{patient_id}/goals"),
     "practice_id": ("CT", "POST /goals/{goal_id}/practices"),
@@ -204,12 +220,90 @@ def an_alert(world: World, _persona: str) -> str:
     return world.ids["alert_id"]
 
 
+def a_dosing_session(world: World, _persona: str) -> str:
+    """A dosing session of the patient that has begun, with its plan."""
+    if "dosing_id" not in world.ids:
+        with db.transaction():
+            session = dosing.under_way(world.scene)
+            dosing.planned(world.scene, session)
+        world.ids["dosing_id"] = str(session["id"])
+    return world.ids["dosing_id"]
+
+
+IN_DOSING: set[str] = {
+    *(
+        f"POST /sessions/{{session_id}}/{name}"
+        for name in ("doses", "vitals", "ratings", "events", "phases", "ledger")
+    ),
+    *(f"GET /sessions/{{session_id}}/{name}" for name in ("ledger", "monitoring", "dose-plan")),
+    "PUT /sessions/{session_id}/dose-plan",
+    *(f"{method} /sessions/{{session_id}}/discharge" for method in ("GET", "PUT")),
+}
+"""The routes whose session is a dosing session that has begun."""
+
+
+def _by_core(name: str, make: Callable[[World], db.Values]) -> Callable[[World, str], str]:
+    """A recipe that makes a record once, in a transaction of its own."""
+
+    def recipe(world: World, _persona: str) -> str:
+        if name not in world.ids:
+            with db.transaction():
+                world.ids[name] = str(make(world)["id"])
+        return world.ids[name]
+
+    return recipe
+
+
+def a_request(world: World) -> db.Values:
+    """A colleague's request to unlock a signed note of theirs."""
+    who = noting.colleague(world.scene)
+    note = noting.signed_note(world.scene, by=who)
+    world.ids["theirs_id"] = str(note["id"])
+    return notes.ask_unlock(who.actor, note["id"], {"reason": "A name."})
+
+
+def a_spray(world: World) -> db.Values:
+    """A dosing session in which esketamine was given."""
+    session = dosing.under_way(world.scene)
+    spray = {"medicine": "esketamine", "route": "intranasal", "dose_mg": 28.0}
+    dosing.dose(world.scene, session, **spray)
+    return session
+
+
+def of_request(world: World, persona: str) -> str:
+    """The note that is asked about."""
+    OF_PERSONA["request_id"](world, persona)
+    return world.ids["theirs_id"]
+
+
+REMS = "/sessions/{session_id}/rems-form"
+DECIDED = "/notes/{note_id}/unlock-requests/{request_id}"
+INSTEAD: dict[str, tuple[str, set[str]]] = {
+    "dosing_id": ("session_id", IN_DOSING),
+    "sprayed_id": ("session_id", {f"GET {REMS}", f"POST {REMS}/filed"}),
+    "held_id": ("session_id", {"POST /sessions/{session_id}/signatures"}),
+    "draft_id": (
+        "note_id",
+        {"PATCH /notes/{note_id}", "DELETE /notes/{note_id}", "POST /notes/{note_id}/sign"},
+    ),
+    "theirs_id": ("note_id", {f"POST {DECIDED}/approve", f"POST {DECIDED}/deny"}),
+}
+"""The record that a path means at some routes: its name there, and which routes these are."""
+
 OF_PERSONA: dict[str, Callable[[World, str], str]] = {
     "user_id": lambda world, _persona: str(world.scene["CT"].user_id),
     "clinic_id": lambda world, _persona: str(world.scene.clinic_id),
     "key": lambda _world, _persona: "phq-9",
     "alert_id": an_alert,
     "protocol_key": lambda _world, _persona: "ketamine",
+    "number": lambda _world, _persona: "1",
+    "dosing_id": a_dosing_session,
+    "sprayed_id": _by_core("sprayed_id", a_spray),
+    "held_id": _by_core("held_id", lambda world: noting.held_session(world.scene)),
+    "note_id": _by_core("note_id", lambda world: noting.signed_note(world.scene)),
+    "draft_id": _by_core("draft_id", lambda world: noting.note(world.scene)),
+    "request_id": _by_core("request_id", a_request),
+    "theirs_id": of_request,
     "delivery_id": a_delivery,
     "sign_in_id": lambda world, persona: str(
         world.scene["CT" if persona == "AN" else persona].sign_in_id
@@ -220,6 +314,9 @@ OF_PERSONA: dict[str, Callable[[World, str], str]] = {
 OF_ROUTE = {"PUT /instruments/{key}/text": {"key": "who-5"}}
 """What a path names where it must be something else than at other routes."""
 
+AT = {"client_event_id": "a1", "measured_at": "2026-01-05T16:00:00Z"}
+DOSE = {"medicine": "ketamine", "route": "intramuscular", "dose_mg": 60, "weight_kg": 75}
+A_NOTE = {"kind": "progress", "text": "We spoke."}
 BODIES: dict[str, Body] = {
     "POST /patients": {
         "legal_name": {"given": "Cleo", "family": "Example"},
@@ -233,6 +330,28 @@ BODIES: dict[str, Body] = {
     "POST /patients/{patient_id}/consents": {"kind": "treatment", "text_version": "1"},
     "POST /consents/{consent_id}/reaffirm": lambda world: {"session_id": world.id("session_id")},
     "POST /patients/{patient_id}/sessions": a_session,
+    **{
+        f"POST /sessions/{{session_id}}/{name}": AT | more
+        for name, more in {
+            "doses": DOSE,
+            "vitals": {"heart_rate_bpm": 72},
+            "ratings": {"scale": "dissociation", "value": 4},
+            "events": {"code": "nausea", "grade": 1},
+            "phases": {"phase": "onset"},
+        }.items()
+    },
+    "POST /sessions/{session_id}/notes": A_NOTE,
+    "POST /patients/{patient_id}/notes": A_NOTE,
+    "PATCH /notes/{note_id}": {"text": "We spoke again."},
+    "POST /notes/{note_id}/addenda": {"text": "They called."},
+    "POST /notes/{note_id}/unlock-requests": {"reason": "A name."},
+    "POST /notes/{note_id}/hold": lambda _world: {"reason": "A name.", "expires_at": in_days(2)},
+    "POST /sessions/{session_id}/signatures": {"part": "therapist"},
+    "POST /sessions/{session_id}/ledger": {"entries": [{"type": "dose", **AT, **DOSE}]},
+    "PUT /sessions/{session_id}/dose-plan": {
+        name: value for name, value in DOSE.items() if name != "weight_kg"
+    },
+    "POST /protocols/{protocol_key}/versions": {"owner": "The medical director"},
     "POST /patients/{patient_id}/insights": {"text": "Rest need not be earned."},
     "PATCH /insights/{insight_id}": {"session_id": None},
     "POST /patients/{patient_id}/goals": {"title": "Say no kindly", "category": "boundaries"},
@@ -266,6 +385,24 @@ BODIES: dict[str, Body] = {
     "POST /webhooks": {"url": "https://hooks.clinic.example/", "events": ["goal.created"]},
     "PATCH /webhooks/{webhook_id}": {"enabled": False},
     "PATCH /sessions/{session_id}": {"room": "Room 3"},
+    "PUT /sessions/{session_id}/discharge": {"oriented": True},
+    "PUT /sessions/{session_id}/setting": {"intention": "To rest."},
+    "POST /sessions/{session_id}/attestation-links": {"kind": "escort"},
+    "POST /patients/{patient_id}/courses": {
+        "medicine": "ketamine",
+        "route": "intramuscular",
+        "planned_doses": 6,
+    },
+    "PATCH /courses/{course_id}": {"planned_doses": 4},
+    "POST /patients/{patient_id}/screenings": {"item": "pregnancy", "answer": "no"},
+    "PATCH /screenings/{screening_id}": {"note": "Test of today."},
+    "POST /screenings/{screening_id}/sign": {"decision": "no_concern"},
+    "POST /patients/{patient_id}/allergies": {"substance": "Latex"},
+    "PATCH /allergies/{allergy_id}": {"status": "resolved"},
+    "POST /patients/{patient_id}/medications": {"name": "Sertraline"},
+    "PATCH /medications/{medication_id}": {"status": "stopped"},
+    "POST /patients/{patient_id}/diagnoses": {"code": "F33.1"},
+    "PATCH /diagnoses/{diagnosis_id}": {"status": "resolved"},
     "POST /sessions/{session_id}/cancel": {"reason": "patient_asked"},
     "POST /sessions/{session_id}/no-show": {"reason": "did_not_come"},
     "POST /patients/{patient_id}/check-ins": {"instrument": "phq-9", "answers": {"phq9-9": 2}},
@@ -299,6 +436,7 @@ BEFORE: dict[str, tuple[str, ...]] = {
     "POST /sessions/{session_id}/reopen": ("POST /sessions/{session_id}/cancel",),
     "POST /check-ins/{check_in_id}/corrections": ("POST /check-ins/{check_in_id}/complete",),
     "POST /alerts/{alert_id}/resolve": ("POST /alerts/{alert_id}/acknowledge",),
+    "DELETE /notes/{note_id}/hold": ("POST /notes/{note_id}/hold",),
 }
 """What the care team does first, so that the record is in the state a route asks for."""
 
@@ -307,6 +445,9 @@ SEEDED: dict[str, tuple[str, ...]] = {
     "GET /patients/{patient_id}/care-team": ("membership_id",),
     "GET /patients/{patient_id}/sessions": ("session_id",),
     "GET /sessions": ("session_id",),
+    "GET /dosing-board": ("dosing_id",),
+    "GET /patients/{patient_id}/courses": ("course_id",),
+    "GET /patients/{patient_id}/notes": ("note_id",),
     "GET /invitations": ("invitation_id",),
     "GET /webhooks": ("webhook_id",),
     "GET /patients/{patient_id}/check-ins": ("check_in_id",),
@@ -323,17 +464,24 @@ MARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "GET /invitations": ("invitation_id", ("CA",)),
     "GET /alerts": ("alert_id", ("CT",)),
     "GET /worklist": ("patient_id", ("CT",)),
+    "GET /dosing-board": ("patient_id", ("CT",)),
     "GET /webhooks": ("webhook_id", ("CA",)),
 }
 """By which id an L shows that a row of this clinic is there, and for whom it must be."""
 
 SESSION_NOTES = ("reason", "also_covered", "arrived_at", "started_at", "closed_at", "moved_at")
+STAFFS_OWN = ("window", "basis", "thresholds", "monitoring_points", "discharge", "versions")
 FLAG_RULES = ("cutoffs", "derived", "safety_rules")
 SCORES = ("scores", "flags", "prorated_total", "recorded_by")
 NO_NUMBERS = (*SCORES, "total", "band", "answers")
 GAS_WEIGHT = ("attainment_weight",)
 ENDS = ("closes_on", "phases", "ended_by", "needs", "truncated", "dosed_at")
+WEIGHED = ("rationale", "practice", "sessions", "cumulative_dose_mg")
+OF_NOTES = ("hold", "unlocks", "allowed", "entry")
 HIDDEN: dict[str, dict[str, tuple[str, ...]]] = {
+    "GET /sessions/{session_id}/notes": {"PS": OF_NOTES},
+    "GET /patients/{patient_id}/notes": {"PS": OF_NOTES},
+    "GET /notes/{note_id}": {"PS": OF_NOTES},
     "GET /instruments/{key}": dict.fromkeys(("PS", "PO", "XP"), FLAG_RULES),
     "GET /patients/{patient_id}/check-ins": {"PS": SCORES},
     "GET /patients/{patient_id}/outcomes": {"PS": ("current",)},
@@ -348,10 +496,12 @@ HIDDEN: dict[str, dict[str, tuple[str, ...]]] = {
     "POST /patients/{patient_id}/goals": {"PS": GAS_WEIGHT},
     "GET /goals/{goal_id}": {"PS": GAS_WEIGHT},
     "PATCH /goals/{goal_id}": {"PS": GAS_WEIGHT},
+    "GET /patients/{patient_id}/courses": {"PS": WEIGHED},
+    "GET /courses/{course_id}": {"PS": WEIGHED},
     "GET /patients/{patient_id}/lineage": {"PS": ("orphans",)},
     "GET /patients/{patient_id}/windows": {"PS": ENDS},
-    "GET /protocols": dict.fromkeys(("PS", "PO", "XP"), ("window", "basis")),
-    "GET /protocols/{protocol_key}": dict.fromkeys(("PS", "PO", "XP"), ("window", "basis")),
+    "GET /protocols": dict.fromkeys(("PS", "PO", "XP"), STAFFS_OWN),
+    "GET /protocols/{protocol_key}": dict.fromkeys(("PS", "PO", "XP"), STAFFS_OWN),
     "GET /patients/{patient_id}": {"CA": ("diagnoses",)},
     "PATCH /patients/{patient_id}": {"CA": ("diagnoses",)},
     "GET /patients/{patient_id}/care-team": {"PS": ("reason",)},

@@ -35,6 +35,8 @@ OPEN_OFFERS = {
     "accept_invitation": "asks for the token of the mail",
     "open_check_in_link": "asks for the token of the link",
     "answer_check_in_link": "asks for the token of the link",
+    "open_attestation_link": "asks for the token of the link",
+    "attest": "asks for the token of the link",
 }
 """What is open to everybody, and why that is right."""
 

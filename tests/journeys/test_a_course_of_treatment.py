@@ -7,12 +7,20 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 
 from api import clock, db
-from api.access.policies import Role
-from tests import builders
+from api.access.policies import Privilege, Role
+from tests import builders, readying
 from tests.conftest import Caller
 
 ZONE = "America/Denver"
 FIRST = {f"phq9-{i}": 2 for i in range(1, 6)}
+LACKING = [
+    "consent_missing_treatment",
+    "consent_missing_off_label_medicine",
+    "eligibility_unsigned",
+    "dose_plan_missing",
+    "baseline_vitals_missing",
+]
+"""Why the dose may not start: all of it is passed over."""
 SECOND = {f"phq9-{i}": 1 for i in range(6, 9)} | {"phq9-9": 0}
 
 
@@ -28,7 +36,7 @@ def clinic_of_alma() -> dict[str, str]:
     """A clinic as the demo has it; answers the e-mail of each account."""
     here, elsewhere = builders.make_clinic("Demo"), builders.make_clinic("Other")
     alma = builders.make_patient(here, legal_given="Alma", legal_family="Firnfeld")
-    staff = builders.make_person(here)
+    staff = builders.make_person(here, privileges=[Privilege.PRESCRIBE])
     people = {
         "clinician": staff,
         "clinician2": builders.make_person(here),
@@ -81,11 +89,19 @@ def _sessions_run(nora: Caller, alma: str, clinician_id: str) -> list[str]:
     assert refused.status_code == 409
     assert refused.json["state"] == "scheduled" and "arrive" in refused.json["allowed"]
     for path in made:
-        for move in ("arrive", "start", "complete"):
-            moved = nora.post(f"{path}/{move}")
-            assert moved.status_code == 200, moved.json
+        _held(nora, path)
+        moved = nora.get(path)
         assert moved.json["state"] == "completed" and "reopen" in moved.json["allowed"]
     return made
+
+
+def _held(nora: Caller, path: str) -> None:
+    """A session from arrival to its end; what the dose lacks is passed over, each with words."""
+    for move in ("arrive", "start", "complete"):
+        moved = readying.start(nora, path) if move == "start" else nora.post(f"{path}/{move}")
+        assert moved.status_code == 200, moved.json
+    passed_over = [one["code"] for one in nora.get(path).json["overrides"]]
+    assert passed_over == ([] if nora.get(path).json["kind"] != "dosing" else LACKING)
 
 
 def _goal_agreed(nora: Caller, alma: str) -> tuple[str, str]:

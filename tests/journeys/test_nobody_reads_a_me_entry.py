@@ -4,11 +4,8 @@ Every GET route of the application is asked by every persona, about everything t
 """
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
-from itertools import product
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from flask import Flask
@@ -18,12 +15,11 @@ from api import clock, db
 from api.core.outcomes.instruments.catalogue import catalogue
 from tests import builders
 from tests.house import matrix
-from tests.house.matrix import World
+from tests.journeys.sweeping import Swept
 
 MARKER = "Frostflower-7319"
 OTHERS = tuple(one for one in matrix.PERSONAS if one != "PS")
 ANY_VERSION = {"If-Match": "*"}
-SINCE = "updated_since=2020-01-01T00:00:00Z"
 TEXTS: dict[str, tuple[str, ...]] = {
     "insights": ("text",),
     "goals": (
@@ -73,15 +69,14 @@ def marked(kind: str) -> dict[str, Any]:
     return dict.fromkeys(TEXTS[kind], MARKER) | objects
 
 
-class Plot:
+class Plot(Swept):
     """A chart with one `me` entry of every kind: so from the start, made so later, and gone."""
 
     def __init__(self, app: Flask) -> None:
-        self.world = World(app)
+        super().__init__(app)
         self.patient = self.world.caller("PS")
         self.private: list[str] = []
         self.unshared: list[str] = []
-        self.ids: dict[str, list[str]] = {"patient_id": [self.world.ids["patient_id"]]}
         for kind in kinds():
             self._plant(kind)
 
@@ -153,33 +148,6 @@ class Plot:
         self.unshared.append(practice)
         self.ids["practice_id"].append(practice)
 
-    def addresses(self) -> Iterator[str]:
-        """Every GET route about every entry, and its changes where it is a list."""
-        for route, offer in matrix.routes(self.world.app).items():
-            if not route.startswith("GET"):
-                continue
-            path = route.split()[1]
-            names = re.findall(r"\{(\w+)\}", path)
-            for values in product(*(self._known(name) for name in names)):
-                full = path
-                for name, value in zip(names, values, strict=True):
-                    full = full.replace(f"{{{name}}}", value)
-                yield from self._asked(route, full, offer)
-
-    def _known(self, name: str) -> list[str]:
-        if name not in self.ids:
-            known = name in matrix.MADE_BY or name in matrix.OF_PERSONA
-            self.ids[name] = [self.world.id(name) if known else str(uuid4())]
-        return self.ids[name]
-
-    def _asked(self, route: str, path: str, offer: Any) -> Iterator[str]:
-        prefix = "" if offer is None else "/api/v1"
-        needed = matrix.QUERIES.get(route, "")
-        query = needed(self.world) if callable(needed) else needed
-        yield prefix + path + query
-        if offer is not None and offer.paged:
-            yield prefix + path + (f"{query}&{SINCE}" if query else f"?{SINCE}&limit=100")
-
 
 @pytest.fixture
 def plot(app: Flask) -> Plot:
@@ -188,19 +156,12 @@ def plot(app: Flask) -> Plot:
     return made
 
 
-def fetch(plot: Plot, persona: str, address: str) -> Any:
-    """One GET of any door as a persona."""
-    token = plot.world.caller(persona).token
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return plot.world.app.test_client().get(address, headers=headers)
-
-
 def test_nobody_reads_a_me_entry_through_any_route(plot: Plot) -> None:
     addresses = sorted(set(plot.addresses()))
     asked = 0
     for persona in OTHERS:
         for address in addresses:
-            answer = fetch(plot, persona, address)
+            answer = plot.fetch(persona, address)
             where = f"{persona} GET {address}: {answer.status_code}"
             assert answer.status_code < 500 or answer.status_code == 503, where
             assert MARKER not in answer.text, where
@@ -222,7 +183,7 @@ def one_of(answer: Any, name: str) -> bool:
 
 
 def test_the_patient_finds_each_of_them(plot: Plot) -> None:
-    answers = [fetch(plot, "PS", address).text for address in sorted(set(plot.addresses()))]
+    answers = [plot.fetch("PS", address).text for address in sorted(set(plot.addresses()))]
     everything = "".join(answers)
     assert [one for one in [*plot.private, *plot.unshared] if one not in everything] == []
     assert sum(MARKER in one for one in answers) >= 2 * len(kinds())
@@ -237,10 +198,10 @@ def test_no_table_holds_the_marker_in_the_clear(plot: Plot) -> None:
 
 def test_everybody_else_reads_figures_of_the_visible_part_alone(plot: Plot) -> None:
     practice = plot.ids["practice_id"][0]
-    mine = fetch(plot, "PS", f"/api/v1/practices/{practice}/trail").json
-    theirs = fetch(plot, "CT", f"/api/v1/practices/{practice}/trail").json
+    mine = plot.fetch("PS", f"/api/v1/practices/{practice}/trail").json
+    theirs = plot.fetch("CT", f"/api/v1/practices/{practice}/trail").json
     assert (mine["steps_total"], theirs["steps_total"]) == (3, 1)
     assert (mine["moments_count"], theirs["moments_count"]) == (1, 0)
     assert mine["strength"] == theirs["strength"], "one day holds no more than one step"
-    goals = fetch(plot, "CT", f"/api/v1/patients/{plot.ids['patient_id'][0]}/goals").json["items"]
+    goals = plot.fetch("CT", f"/api/v1/patients/{plot.ids['patient_id'][0]}/goals").json["items"]
     assert len(goals) == 1 and {one["insight_id"] for one in goals} == {None}

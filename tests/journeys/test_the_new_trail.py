@@ -10,8 +10,8 @@ import time_machine
 from flask import Flask
 
 from api import clock, db
-from api.access.policies import Role
-from tests import builders
+from api.access.policies import Privilege, Role
+from tests import builders, readying
 from tests.conftest import Caller
 from tests.journeys.test_a_course_of_treatment import sign_in
 
@@ -36,7 +36,8 @@ class Story:
         with db.transaction():
             clinic_id = builders.make_clinic("Birch House")
             alma = builders.make_patient(clinic_id, legal_given="Alma", legal_family="Firnfeld")
-            self.nora_is = builders.make_person(clinic_id, display_name="Nora Stein")
+            may = {"privileges": [Privilege.PRESCRIBE]}
+            self.nora_is = builders.make_person(clinic_id, display_name="Nora Stein", **may)
             alma_is = builders.make_person(clinic_id, Role.PATIENT, patient_id=alma["id"])
             builders.join_team(alma, self.nora_is)
         self.emails = {"nora": self.nora_is.email, "alma": alma_is.email}
@@ -59,6 +60,21 @@ class Story:
             "mode": "in_person",
         }
         return f"/sessions/{done(nora.post(f'{self.chart}/sessions', body), 201)['id']}"
+
+    def make_ready(self, nora: Caller, dose: str) -> None:
+        """Everything that a dose of today asks for: screened, planned, measured."""
+        while unsigned := self.unsigned(nora, dose):
+            said = {"item": unsigned[0], "answer": "no", "decision": "no_concern"}
+            done(nora.post(f"{self.chart}/screenings", said), 201)
+        done(nora("PUT", f"{dose}/dose-plan", readying.PLAN))
+        now = clock.now().isoformat()
+        taken = {"client_event_id": "baseline", "measured_at": now} | readying.VITALS
+        done(nora.post(f"{dose}/vitals", taken), 201)
+
+    def unsigned(self, nora: Caller, dose: str) -> list[str]:
+        """The items of the screening that nobody signed."""
+        told = done(nora.get(f"{dose}/readiness"))["reasons"]
+        return [item for r in told if r["code"] == "eligibility_unsigned" for item in r["about"]]
 
     def why(self, nora: Caller) -> list[str]:
         """Why Alma is on the worklist."""
@@ -83,6 +99,12 @@ def hold(nora: Caller, path: str) -> None:
         done(nora.post(f"{path}/{move}"))
 
 
+def sign(nora: Caller, path: str) -> None:
+    """Every part of a session's record that is owed, by whoever may."""
+    for part in done(nora.get(f"{path}/signatures"))["missing"]:
+        done(nora.post(f"{path}/signatures", {"part": part}), 201)
+
+
 @pytest.fixture
 def story(app: Flask) -> Story:
     return Story(app)
@@ -102,8 +124,9 @@ def test_the_new_trail(story: Story) -> None:
 def _before_the_dose(story: Story) -> str:
     with story.day(-2) as (nora, _):
         assert story.why(nora) == ["treatment_consent_missing"]
-        consent = {"kind": "treatment", "text_version": "1"}
-        done(nora.post(f"{story.chart}/consents", consent), 201)
+        for kind in ("treatment", "off_label_medicine"):
+            consent = {"kind": kind, "text_version": "1"}
+            done(nora.post(f"{story.chart}/consents", consent), 201)
         for n in (-1, 1, 3, 7):
             plan = {"instrument": "phq-9", "rule": "after_dose", "n": n, "answer_within_days": 1}
             done(nora.post(f"{story.chart}/check-in-plans", plan), 201)
@@ -120,7 +143,9 @@ def _before_the_dose(story: Story) -> str:
 
 def _on_the_day_of_the_dose(story: Story, first: str) -> None:
     with story.day(0) as (nora, alma):
+        story.make_ready(nora, first)
         hold(nora, first)
+        sign(nora, first)
         today = done(alma.get("/me/today"))
         assert today["window"]["phase"] == "rest" and today["after"]
         assert (today["question"], today["next_step"], today["due"]) == (None, None, [])
@@ -144,6 +169,7 @@ def _agreed_in_an_integration_session(story: Story) -> None:
     with story.day(2) as (nora, alma):
         path = story.book(nora, "integration", 2)
         hold(nora, path)
+        sign(nora, path)
         aim = {"title": "Say no kindly", "category": "boundaries"}
         aim |= {"session_id": path.rpartition("/")[2]}
         goal = done(nora.post(f"{story.chart}/goals", aim), 201)
@@ -212,6 +238,7 @@ def _an_answer_holds_the_next_dose(story: Story) -> str:
         story.alert = f"/alerts/{reason['alert_id']}"
     with story.day(9) as (nora, _):
         done(nora.post(f"{second}/arrive"))
+        story.make_ready(nora, second)
         refused = done(nora.post(f"{second}/start"), 409)
         assert [reason["code"] for reason in refused["reasons"]] == ["alert_open"]
     return second

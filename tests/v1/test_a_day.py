@@ -31,12 +31,14 @@ def test_the_worklist_names_the_patient_and_every_reason(call: Any, scene: Any, 
     [row] = answer.json["items"]
     assert set(row) == {"patient", "due_at", "reasons"}
     assert row["patient"] == {"id": str(scene.patient["id"]), "display_name": "Ada Example"}
-    window, consent = row["reasons"]
+    window, consent, unsigned = row["reasons"]
     assert (window["code"], window["session_id"]) == (
         *("window_without_integration", str(dosed["id"])),
     )
     assert window["due_at"] == row["due_at"] and window["booked_at"].endswith("Z")
     assert consent["code"] == "treatment_consent_missing"
+    assert (unsigned["code"], unsigned["session_id"]) == ("note_unsigned", str(dosed["id"]))
+    assert (unsigned["unsigned_sessions"], unsigned["unsigned_notes"]) == (1, 0)
     for wrong in (
         "limit=0",
         "updated_since=2026-01-01T00:00:00Z",

@@ -8,12 +8,13 @@ from flask import Flask
 from sqlalchemy import select
 
 from api import clock, db
-from api.access.users import users
+from api.access.policies import Privilege
 from api.audit.trail import audit_events
 from api.core import beats
 from api.core.alerts import alerts
 from api.core.outcomes.checkins import check_ins
 from api.v1.forms import show_instant
+from tests import readying
 from tests.builders import Scene, make_session
 
 CALM = {f"phq9-{n}": 0 for n in range(1, 10)}
@@ -302,16 +303,17 @@ def test_readiness_stays_200_and_says_what_is_degraded(app: Flask, scene: Scene)
 
 @pytest.fixture
 def dose(scene: Scene) -> str:
-    """A dosing session at which the patient has arrived."""
+    """A dosing session at which the patient has arrived, ready but for what a test adds."""
     with db.transaction():
-        row = make_session(scene.patient, scene["CT"], kind="dosing", state="arrived")
+        row = readying.dosing_session(scene)
+        readying.make_ready(scene, row)
+        readying.let(scene["CT"].user_id)
     return f"/sessions/{row['id']}"
 
 
 def let_prescribe(scene: Scene, name: str) -> None:
-    with db.transaction() as store:
-        mine = users.c.id == scene[name].user_id
-        store.execute(users.update().where(mine).values(privileges=["prescribe"]))
+    with db.transaction():
+        readying.let(scene[name].user_id, Privilege.PRESCRIBE)
 
 
 OVERRIDE = {"overrides": [{"code": "alert_open", "reason": "Spoken with; the patient is safe."}]}

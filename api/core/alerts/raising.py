@@ -24,13 +24,16 @@ Priorities = Mapping[str, str]
 class Source:
     """Where a signal comes from: whose answer to what, given when, and who sent it.
 
-    Without a check-in it is a form that was refused, or no answer at all.
+    With a session it is an entry of its ledger; without that and a check-in it is a form that was
+    refused, or no answer at all.
     """
 
     clinic_id: UUID
     patient_id: UUID
     answered_at: datetime
     check_in_id: UUID | None = None
+    session_id: UUID | None = None
+    entry_id: UUID | None = None
     instrument: str | None = None
     raised_by: UUID | None = None
     from_refused: bool = False
@@ -46,9 +49,9 @@ def raise_alerts(
 ) -> None:
     """Raise what is new in these signals; asks nobody, for callers that did.
 
-    Of one check-in and rule there is one open alert: a worse answer raises its priority, an equal
-    or better one changes nothing. `former` holds what the answers before already said by rule, so
-    that a thing said anew is heard anew even after its alert was resolved.
+    Of one check-in (or session) and rule there is one open alert: a worse answer raises its
+    priority, an equal or better one changes nothing. `former` holds what the answers before already
+    said by rule, so that a thing said anew is heard anew even after its alert was resolved.
     """
     worst = _worst(signals)
     if not worst:
@@ -78,12 +81,16 @@ def _earlier(source: Source) -> list[Values]:
     """The alerts of this check-in, and those of refused forms that may have been its first try."""
     a = alerts.c
     refused = and_(
-        a.check_in_id.is_(None), a.instrument == source.instrument, a.state == clocks.OPEN
+        a.check_in_id.is_(None),
+        a.session_id.is_(None),
+        a.instrument == source.instrument,
+        a.state == clocks.OPEN,
     )
+    alike = or_(refused, a.check_in_id == source.check_in_id)
+    if source.session_id is not None:
+        alike = a.session_id == source.session_id
     statement = select(alerts).where(
-        a.clinic_id == source.clinic_id,
-        a.patient_id == source.patient_id,
-        or_(refused, a.check_in_id == source.check_in_id),
+        a.clinic_id == source.clinic_id, a.patient_id == source.patient_id, alike
     )
     return store().rows(statement.order_by(a.raised_at, a.id), opens=alerts)
 
@@ -114,6 +121,7 @@ def _worsen(source: Source, said: Signal, row: Values) -> None:
     came_alive = row["historical"] and not _is_historical(source, clock.now())
     if worse:
         changes |= {"priority": said.priority, "flag": said.flag}
+        changes |= {} if source.entry_id is None else {"entry_id": source.entry_id}
     if came_alive or (worse and not row["historical"]):
         changes |= _clock(source, {**row, **changes}["priority"])
     if changes:
@@ -130,6 +138,8 @@ def _add(source: Source, said: Signal) -> None:
         {
             **source.chart,
             "check_in_id": source.check_in_id,
+            "session_id": source.session_id,
+            "entry_id": source.entry_id,
             "instrument": source.instrument,
             "rule": said.rule,
             "flag": said.flag,

@@ -21,6 +21,8 @@ DISPOSITIONS: Final = (
 alerts = tenant_table(
     "alerts",
     Column("check_in_id", Uuid),
+    Column("session_id", Uuid),
+    Column("entry_id", Uuid),
     Column("instrument", String(60)),
     Column("rule", String(60), nullable=False),
     Column("flag", String(60), nullable=False),
@@ -45,6 +47,8 @@ alerts = tenant_table(
     Column("resolve_note", Sealed),
     Column("disposition", String(40)),
     of("check_ins", "check_in_id"),
+    of("sessions", "session_id"),
+    of("ledger_entries", "entry_id"),
     of("users", "raised_by"),
     of("users", "acknowledged_by"),
     of("users", "resolved_by"),
@@ -53,8 +57,10 @@ alerts = tenant_table(
     CheckConstraint(f"disposition IN {DISPOSITIONS}", name="disposition"),
     CheckConstraint("historical = (clock_began_at IS NULL)", name="clock"),
 )
-"""A safety signal that somebody must acknowledge. `flag` is the worst that was said; a historical
-alert has no clock; `look_again_at` is when the worker must, null once nobody is to be told."""
+"""A safety signal that somebody must acknowledge, from a check-in or from the ledger of a session
+(`entry_id` is the entry that said it first, or worst). `flag` is the worst that was said; a
+historical alert has no clock; `look_again_at` is when the worker must, null once nobody is to be
+told."""
 notification_attempts = tenant_table(
     "notification_attempts",
     Column("alert_id", Uuid, nullable=False),
@@ -72,6 +78,14 @@ notification_attempts = tenant_table(
 )
 """Whom an alert of this priority was to be told to, and what came of it; nothing here changes."""
 _OPEN = text("state = 'open'")
+_OPEN_IN_SESSION = text("state = 'open' AND session_id IS NOT NULL")
+Index(
+    "uq_alerts_open_session",
+    *alerts.c["clinic_id", "session_id", "rule"],
+    unique=True,
+    sqlite_where=_OPEN_IN_SESSION,
+    postgresql_where=_OPEN_IN_SESSION,
+)
 Index(
     "uq_alerts_open",
     *alerts.c["clinic_id", "check_in_id", "rule"],

@@ -31,6 +31,7 @@ from api.core.outcomes.checkins import check_ins
 from api.core.outcomes.instruments.shelf import titles
 from api.core.patients import open_chart, patients
 from api.core.treatment import calendar, windows
+from api.core.treatment.notes import waiting
 from api.core.treatment.sessions import sessions
 from api.db import Listing, Page, Values, store
 from api.errors import Invalid
@@ -110,6 +111,8 @@ def _between(reader: Actor, spans: Sequence[Span]) -> dict[UUID, Values]:
         journal=_by_patient(_latest(reader, journal, spans, _day_lies)),
         check_ins=_by_patient(_judged(reader, spans)),
         alerts=_by_patient(_latest(reader, alerts, spans, _alert_lies)),
+        unsigned_notes=_by_patient(waiting.drafts_of(reader, _is_of(spans))),
+        unsigned_sessions=_by_patient(waiting.sessions_of(reader, _is_of(spans))),
     )
     return {span.patient["id"]: show(span, told) for span in spans}
 
@@ -122,7 +125,12 @@ def _by_patient(rows: Iterable[Values]) -> dict[UUID, list[Values]]:
 
 
 def _whose(table: Table, spans: Sequence[Span]) -> ColumnElement[bool]:
-    return table.c.patient_id.in_([span.patient["id"] for span in spans])
+    return _is_of(spans)(table.c.patient_id)
+
+
+def _is_of(spans: Sequence[Span]) -> waiting.Whose:
+    ids = [span.patient["id"] for span in spans]
+    return lambda patient_id: patient_id.in_(ids)
 
 
 def _standing(

@@ -46,6 +46,8 @@ class Told:
     journal: dict[UUID, list[Values]]
     check_ins: dict[UUID, list[Values]]
     alerts: dict[UUID, list[Values]]
+    unsigned_notes: dict[UUID, list[Values]]
+    unsigned_sessions: dict[UUID, list[Values]]
 
 
 def show(span: Span, told: Told) -> Values:
@@ -126,6 +128,14 @@ def _alert(_patient: Values, row: Values) -> Values:
     return {name: row[name] for name in kept} | due
 
 
+def _draft(_patient: Values, row: Values) -> Values:
+    return {name: row[name] for name in ("id", "kind", "session_id", "author", "created_at")}
+
+
+def _unsigned(_patient: Values, row: Values) -> Values:
+    return {name: row[name] for name in ("id", "kind", "completed_at", "missing")}
+
+
 KINDS: Final = {
     "goals": _goal,
     "practices": _practice,
@@ -133,5 +143,7 @@ KINDS: Final = {
     "journal": _journal,
     "check_ins": _check_in,
     "alerts": _alert,
+    "unsigned_notes": _draft,
+    "unsigned_sessions": _unsigned,
 }
 """What is shown of each kind, by its name in the answer."""

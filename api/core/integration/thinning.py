@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Select, Table, and_, case, func, select
 
 from api import clock
 from api.access.policies import Actor
@@ -16,7 +16,7 @@ from api.core.integration.tables import practices, steps
 from api.core.integration.trail import WEIGHTS
 from api.core.treatment import windows
 from api.core.treatment.sessions import sessions
-from api.db import among, store
+from api.db import Values, among, store
 
 PERIOD: Final = timedelta(days=28)
 SETTLED: Final = timedelta(days=14)
@@ -60,13 +60,49 @@ def thinned(reader: Actor, whom: Select[Any]) -> set[UUID]:
     return {row["patient_id"] for row in store().rows(statement)}
 
 
+def balance(reader: Actor, patient_id: UUID) -> Values:
+    """Doses and steps of one patient in the last period, beside those of the period before it.
+
+    `{period_days, doses {lately, before}, steps {lately, before}, active_practices, thin}`, as far
+    as the reader may count the steps; four queries.
+    """
+    now, today = clock.now(), clock.today(reader.rights.zone)
+    st, pr, whom = steps.c, practices.c, (reader.clinic_id, patient_id)
+    recent = [st.walked_on > today - 2 * PERIOD, st.kind.in_(WALKED), st.deleted_at.is_(None)]
+    walked = select(*_both(st.walked_on > today - PERIOD, st.walked_on <= today - PERIOD)).where(
+        *_of(steps, whom), *recent, shown_to(reader, steps)
+    )
+    at = windows.dosed_at()
+    dosed = select(*_both(at > now - PERIOD, at <= now - PERIOD)).where(
+        *_of(sessions, whom), at > now - 2 * PERIOD, *windows.is_dose()
+    )
+    is_active = [pr.status == "active", pr.deleted_at.is_(None), shown_to(reader, practices)]
+    active = select(func.count().label("active")).where(*_of(practices, whom), *is_active)
+    found = store().rows(active)[0]
+    theirs = select(pr.patient_id).where(*_of(practices, whom))
+    return {
+        "period_days": PERIOD.days,
+        "doses": store().row(dosed),
+        "steps": store().row(walked),
+        "active_practices": found["active"],
+        "thin": patient_id in thinned(reader, theirs),
+    }
+
+
+def _both(lately: ColumnElement[bool], before: ColumnElement[bool]) -> list[Any]:
+    return [_count(lately).label("lately"), _count(before).label("before")]
+
+
+def _of(table: Table, whom: tuple[UUID, UUID]) -> list[ColumnElement[bool]]:
+    return [table.c.clinic_id == whom[0], table.c.patient_id == whom[1]]
+
+
 def _dosed_more(clinic_id: UUID, now: datetime) -> Select[Any]:
     """Who had more doses in the last period than in the one before."""
-    s = sessions.c
-    lately = _count(s.completed_at > now - PERIOD)
-    before = _count(s.completed_at <= now - PERIOD)
-    recent = [s.clinic_id == clinic_id, s.completed_at > now - 2 * PERIOD]
-    statement = select(s.patient_id).where(*recent, *windows.is_completed("dosing"))
+    s, at = sessions.c, windows.dosed_at()
+    lately, before = _count(at > now - PERIOD), _count(at <= now - PERIOD)
+    recent = [s.clinic_id == clinic_id, at > now - 2 * PERIOD]
+    statement = select(s.patient_id).where(*recent, *windows.is_dose())
     return statement.group_by(s.patient_id).having(lately > before)
 
 

@@ -44,7 +44,7 @@ class _Hot:
         as_written: Sequence[str] = (),
         of_chart: Sequence[Any] = (),
     ) -> None:
-        assert not any(granted.step_up for granted in TABLE[action].values())
+        assert not any(cell.step_up or cell.privilege for cell in TABLE[action].values())
         self.about = Subject(action, table, chart, kind, in_chart, tuple(of_chart), audited)
         self.records = records
         self.as_written = frozenset(as_written)

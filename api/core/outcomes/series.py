@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from api.access.policies import Actor
 from api.core.integration import entries
@@ -31,7 +31,7 @@ MAX_READ: Final = 20_000
 """The most points of one patient that are looked at; a check-in a day for fifty years."""
 POINT = ("answered_at", "answered_on", "source", "total", "band")
 HELD = ("in_progress", "completed")
-"""The states of a dosing session in which a dose was given."""
+"""The states of a dosing session in which a dose was given, where its ledger has none."""
 
 
 @dataclass(frozen=True)
@@ -162,12 +162,12 @@ def _rows(patient: Values, *narrowed: ColumnElement[bool]) -> list[Values]:
 def _first_dose(patient: Values) -> datetime | None:
     """When the first dose of a chart began; before it lies the baseline."""
     s = sessions.c
-    began = func.min(func.coalesce(s.started_at, s.starts_at), type_=Instant())
+    began = func.min(func.coalesce(s.first_dose_at, s.started_at, s.starts_at), type_=Instant())
     statement = select(began.label("began_at")).where(
         s.clinic_id == patient["clinic_id"],
         s.patient_id == patient["id"],
         s.kind == "dosing",
-        s.state.in_(HELD),
+        or_(s.first_dose_at.is_not(None), s.state.in_(HELD)),
         s.deleted_at.is_(None),
     )
     row = store().row(statement)

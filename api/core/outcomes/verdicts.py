@@ -170,7 +170,8 @@ def _place(within: list[Any], order: tuple[Any, ...]) -> ColumnElement[int]:
 def _first_dose_at(totals: Subquery) -> ColumnElement[Any]:
     """When the first dose of the chart of a check-in began."""
     s, t = sessions.c, totals.c
-    began = func.min(func.coalesce(s.started_at, s.starts_at), type_=Instant())
-    held = [s.kind == "dosing", s.state.in_(HELD), s.deleted_at.is_(None)]
+    began = func.min(func.coalesce(s.first_dose_at, s.started_at, s.starts_at), type_=Instant())
+    given = or_(s.first_dose_at.is_not(None), s.state.in_(HELD))
+    held = [s.kind == "dosing", given, s.deleted_at.is_(None)]
     mine = [s.clinic_id == t.clinic_id, s.patient_id == t.patient_id]
     return select(began).where(*mine, *held).correlate(totals).scalar_subquery()

@@ -1,6 +1,7 @@
 """The plasticity window: the days after a dose, counted where the patient lives.
 
-A dose is the completion of a dosing session. The window schedules and words; it multiplies nothing.
+A dose is the last that stands in the ledger of a dosing session, or the completion of one whose
+ledger has none. The window schedules and words; it multiplies nothing.
 """
 
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    or_,
     select,
 )
 
@@ -95,15 +97,15 @@ def windows_of(patient: Values) -> Windows:
 
 def windows_of_all(clinic_id: UUID, zones: Mapping[UUID, str]) -> dict[UUID, Windows]:
     """The windows of each patient by id, from their time zones; one query for all of them."""
-    s = sessions.c
+    s, at = sessions.c, dosed_at()
     statement = (
-        select(s.id, s.patient_id, s.completed_at)
+        select(s.id, s.patient_id, at.label("dosed_at"))
         .where(*_is_dose(clinic_id), s.patient_id.in_(list(zones)))
-        .order_by(s.completed_at, s.id)
+        .order_by(at, s.id)
     )
     doses: dict[UUID, list[Dose]] = {patient_id: [] for patient_id in zones}
     for row in store().rows(statement) if zones else []:
-        dose = _dose(row["id"], row["completed_at"], zones[row["patient_id"]])
+        dose = _dose(row["id"], row["dosed_at"], zones[row["patient_id"]])
         doses[row["patient_id"]].append(dose)
     return {i: Windows(tuple(doses[i]), zones[i], in_use()) for i in zones}
 
@@ -113,7 +115,7 @@ def doses_told(clinic_id: Any, patient_id: Any) -> ColumnElement[str]:
     s = sessions.c
     of_patient = s.patient_id == patient_id
     comma: Any = literal_column("','")
-    told = select(func.aggregate_strings(cast(s.completed_at, String), comma))
+    told = select(func.aggregate_strings(cast(dosed_at(), String), comma))
     return told.where(*_is_dose(clinic_id), of_patient).scalar_subquery()
 
 
@@ -129,8 +131,20 @@ def _dose(session_id: UUID, at: datetime, zone: str) -> Dose:
 
 
 def _is_dose(clinic_id: Any) -> list[ColumnElement[bool]]:
+    return [sessions.c.clinic_id == clinic_id, *is_dose()]
+
+
+def dosed_at() -> ColumnElement[datetime]:
+    """The instant of the dose of a dosing session: its last standing one, else its completion."""
     s = sessions.c
-    return [s.clinic_id == clinic_id, *is_completed("dosing")]
+    return func.coalesce(s.last_dose_at, s.completed_at, type_=Instant())
+
+
+def is_dose() -> list[ColumnElement[bool]]:
+    """The conditions that a session was one of a dose: one stands, or it was held to its end."""
+    s = sessions.c
+    held = and_(s.state == "completed", s.completed_at.is_not(None))
+    return [s.kind == "dosing", or_(s.last_dose_at.is_not(None), held), s.deleted_at.is_(None)]
 
 
 def is_completed(kind: str) -> list[ColumnElement[bool]]:
@@ -144,7 +158,7 @@ def last_dose_at() -> ColumnElement[datetime]:
     """The instant of the last dose of a row of `patients`, or null: an SQL expression."""
     s = sessions.c
     of_patient = s.patient_id == patients.c.id
-    last = select(func.max(s.completed_at, type_=Instant())).where(
+    last = select(func.max(dosed_at(), type_=Instant())).where(
         *_is_dose(patients.c.clinic_id), of_patient
     )
     return last.correlate(patients).scalar_subquery()

@@ -32,6 +32,7 @@ from api.core.outcomes.plans.table import check_in_occurrences, check_in_plans
 from api.core.patients import patients
 from api.core.treatment.moves import FREEING
 from api.core.treatment.sessions import sessions
+from api.core.treatment.windows import dosed_at
 from api.db import Instant, among, day_at, days_between, days_on, store
 
 SEEN_BACK: Final = timedelta(days=schedule.BACK + schedule.N[schedule.AFTER_DOSE][1])
@@ -160,7 +161,7 @@ def _asked_of_visits(zones: list[str]) -> ColumnElement[Any]:
 def visited_at() -> ColumnElement[datetime]:
     """When a visit was or will be: that of the dose, else when it began, else as it is booked."""
     s = sessions.c
-    given = case((s.kind == "dosing", s.completed_at), else_=None)
+    given = case((s.kind == "dosing", dosed_at()), else_=None)
     return func.coalesce(given, s.started_at, s.starts_at, type_=Instant())
 
 

@@ -11,10 +11,8 @@ from api.core.treatment.sessions.booking import (
 from api.core.treatment.sessions.moving import (
     arrive_session,
     cancel_session,
-    complete_session,
     mark_no_show,
     reopen_session,
-    start_session,
 )
 from api.core.treatment.sessions.table import KINDS, MODES, sessions
 
@@ -27,11 +25,9 @@ __all__ = [
     "book_session",
     "cancel_session",
     "change_session",
-    "complete_session",
     "list_sessions",
     "mark_no_show",
     "read_session",
     "reopen_session",
     "sessions",
-    "start_session",
 ]

@@ -9,6 +9,8 @@ from api.access.policies import Actor, Rights, Role
 from api.audit import trail
 from api.core import gate
 from api.core.patients import open_chart
+from api.core.treatment import signatures
+from api.core.treatment.courses import refuse_other_course
 from api.core.treatment.moves import CHANGEABLE, FREEING
 from api.core.treatment.sessions import holding, showing
 from api.core.treatment.sessions.table import sessions
@@ -18,6 +20,8 @@ from api.outbox import events
 
 BOOKING = ("starts_at", "ends_at", "clinician_ids", "room", "mode")
 """What an administrator may change of a session; the rest is clinical."""
+NOTED_LATER = ("also_covered", "course_id")
+"""What the care team may still note of a session that has begun."""
 
 
 def book_session(actor: Actor, patient_id: UUID, values: Values) -> Values:
@@ -25,6 +29,7 @@ def book_session(actor: Actor, patient_id: UUID, values: Values) -> Values:
     open_chart(actor, "session:schedule", patient_id)
     holding.must_book(actor.rights, patient_id)
     holding.check_times(values["starts_at"], values["ends_at"])
+    refuse_other_course(actor.clinic_id, patient_id, values.get("course_id"))
     trail.wrote(values)
     row = add_session(actor.clinic_id, patient_id, values)
     events.append(store(), actor.clinic_id, "session.booked", subject_of(row))
@@ -68,12 +73,15 @@ def list_sessions(
 def change_session(actor: Actor, session_id: UUID, version: int | None, values: Values) -> Values:
     """Change the booking while nobody has begun; whoever is newly needed must be free.
 
-    What else the session came to cover is the care team's to note until it is called off.
+    What else the session came to cover, and to which course it belongs, is the care team's to
+    note until it is called off.
     """
     seen = gate.find_in_chart(actor, "session:rebook", sessions, session_id)
     _refuse_clinical(actor.rights, values)
     row = lock_session(seen)
     match(row, version)
+    signatures.refuse_if_locked(row)
+    refuse_other_course(row["clinic_id"], row["patient_id"], values.get("course_id"))
     if row["state"] not in CHANGEABLE:
         return _cover(actor, row, values)
     if set(values) & set(holding.TIMES_AND_NAMES):
@@ -90,7 +98,7 @@ def _refuse_clinical(writer: Rights, values: Values) -> None:
 
 
 def _cover(actor: Actor, row: Values, values: Values) -> Values:
-    if row["state"] in FREEING or set(values) != {"also_covered"}:
+    if row["state"] in FREEING or not values or not set(values) <= set(NOTED_LATER):
         raise not_now(actor.rights, row, "It has begun or ended; the booking stands.")
     holding.must_book(actor.rights, row["patient_id"])
     trail.wrote(values)

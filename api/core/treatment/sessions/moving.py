@@ -1,5 +1,6 @@
 """Moving: what becomes of a session, from arrival to completion, or called off and reopened."""
 
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -7,8 +8,8 @@ from api import clock
 from api.access.policies import Actor, Rights
 from api.audit import trail
 from api.core import gate
-from api.core.treatment import moves
-from api.core.treatment.sessions import holding, showing, starting
+from api.core.treatment import moves, signatures
+from api.core.treatment.sessions import holding, showing
 from api.core.treatment.sessions.booking import lock_session, not_now, subject_of
 from api.core.treatment.sessions.table import sessions
 from api.db import Values, store
@@ -19,57 +20,54 @@ from api.outbox import events
 def arrive_session(actor: Actor, session_id: UUID, values: Values) -> Values:
     """The patient is here."""
     row = gate.find_in_chart(actor, "session:update", sessions, session_id)
-    return _move(actor, row, "arrive", values)
-
-
-def start_session(actor: Actor, session_id: UUID, values: Values) -> Values:
-    """The session begins; a dosing session asks for a fresh sign-in."""
-    row = gate.find_in_chart(actor, "session:update", sessions, session_id)
-    gate.admit(actor, moves.right_to("start", row["kind"]))
-    return _move(actor, row, "start", values)
-
-
-def complete_session(actor: Actor, session_id: UUID, values: Values) -> Values:
-    """The session is over."""
-    row = gate.find_in_chart(actor, "session:update", sessions, session_id)
-    return _move(actor, row, "complete", values)
+    return move(actor, row, "arrive", values)
 
 
 def cancel_session(actor: Actor, session_id: UUID, values: Values) -> Values:
     """The session is called off; its time is free again, and it opens no chart by duty."""
     row = gate.find_in_chart(actor, "session:cancel", sessions, session_id)
-    return _move(actor, row, "cancel", values)
+    return move(actor, row, "cancel", values)
 
 
 def mark_no_show(actor: Actor, session_id: UUID, values: Values) -> Values:
     """The patient did not come; the time is free again."""
     row = gate.find_in_chart(actor, "session:no_show", sessions, session_id)
-    return _move(actor, row, "no-show", values)
+    return move(actor, row, "no-show", values)
 
 
 def reopen_session(actor: Actor, session_id: UUID, values: Values) -> Values:
     """Back to the state before; what was called off needs everybody's time once more."""
     row = gate.find_in_chart(actor, "session:update", sessions, session_id)
-    return _move(actor, row, "reopen", values)
+    return move(actor, row, "reopen", values)
 
 
-def _move(actor: Actor, seen: Values, name: str, values: Values) -> Values:
+Weighs = Callable[[Values, datetime, list[str]], Values]
+"""What must be asked before a move: of the session, the instant, and what may be done with it
+otherwise. Answers the columns that the move sets besides, or refuses."""
+
+
+def move(
+    mover: Actor, seen: Values, name: str, values: Values, weighs: Weighs | None = None
+) -> Values:
+    """The session after a move; asks nobody for a right to its chart, for callers that did."""
     row = lock_session(seen)
-    member = showing.is_member(actor.rights, row["patient_id"])
-    if not moves.may(name, row["state"], row["kind"], actor.rights.role, member):
-        raise not_now(actor.rights, row, "This move is not open now.")
-    at, reason = _when(row, values.get("at")), _why(actor.rights, name, values.get("reason"))
+    member = showing.is_member(mover.rights, row["patient_id"])
+    if name not in showing.allowed(mover.rights, row, member):
+        raise not_now(mover.rights, row, "This move is not open now.")
+    at, reason = _when(row, values.get("at")), _why(mover.rights, name, values.get("reason"))
     changes = moves.after(name, row["state"], at, reason)
-    if name == "start":
-        can = showing.allowed(actor.rights, row, member)
-        changes |= starting.overridden(actor, row, values.get("overrides", []), can)
+    if weighs is not None:
+        others = [each for each in showing.allowed(mover.rights, row, member) if each != name]
+        changes |= weighs(row, at, others)
     trail.wrote(changes)
-    if name == "reopen" and row["state"] in moves.FREEING:
-        holding.hold(row, holding.named_on(row), newly_named=False)
+    if name == "reopen":
+        signatures.void(row, "session_reopened")
+        if row["state"] in moves.FREEING:
+            holding.hold(row, holding.named_on(row), newly_named=False)
     told = events.row(row["clinic_id"], "session.moved", subject_of(row))
     changed = store().change(sessions, row, changes, also=[told])
     holding.set_duty(changed)
-    return showing.show(actor.rights, changed)
+    return showing.show(mover.rights, changed)
 
 
 def _when(row: Values, at: datetime | None) -> datetime:

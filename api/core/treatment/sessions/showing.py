@@ -11,7 +11,7 @@ from api.access.policies import Rights
 from api.access.users import users
 from api.core.gate import on_care_team, session_clinicians
 from api.core.patients import display_name, patients
-from api.core.treatment import moves
+from api.core.treatment import moves, signatures
 from api.db import Values, store
 from api.errors import Invalid
 
@@ -33,6 +33,8 @@ TO_PATIENT = (
     "allowed",
 )
 """What a patient sees of a session as soon as it is booked."""
+ONCE_SIGNED = ("also_covered", "arrived_at", "started_at", "completed_at", "signed_at")
+"""What a patient sees besides, once every owed part of the record has its signature."""
 NOT_HELD = "not_held"
 """The patient's word for a session they did not come to; it counts nothing against them."""
 
@@ -85,12 +87,15 @@ def _shown(reader: Rights, row: Values, patient: Values, clinicians: list[Values
     shown["allowed"] = allowed(reader, row, bool(patient["is_member"]))
     if reader.is_patient:
         shown["state"] = state_for(reader, row["state"])
-        return {key: shown[key] for key in TO_PATIENT}
+        told = (*TO_PATIENT, *ONCE_SIGNED) if signatures.is_signed(row) else TO_PATIENT
+        return {key: shown[key] for key in told}
     return shown
 
 
 def allowed(reader: Rights, row: Values, is_member: bool) -> list[str]:
-    """The moves this reader may make with the session now."""
+    """The moves this reader may make with the session now; none once its record is signed."""
+    if signatures.is_signed(row):
+        return []
     return moves.allowed(row["state"], row["kind"], reader.role, is_member)
 
 
