@@ -121,7 +121,8 @@ class Api(flask_smorest.Api):
     def _register_responses(self) -> None:
         components = self.spec.components
         components.schema("Problem", PROBLEM)
-        components.schema(instruments.DEFINITION, instruments.definition_schema())
+        for name, schema in instruments.definition_schemas().items():
+            components.schema(name, schema)
         components.schema("Event", schema=webhooks.EventSchema)
         components.security_scheme(
             "bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}

@@ -19,7 +19,7 @@ from api.v1.resource import Blueprint
 
 blp = Blueprint("instruments", "Questionnaires: items, options, scoring, rights and codes.")
 ONE = "/instruments/<string:key>"
-DEFINITION = "InstrumentDefinition"
+DEFINITION, IN_PARTS = "InstrumentDefinition", "#/$defs/"
 CONDITIONS = (
     "`sum_times` needs `multiplier`, `sum_of_domain_max` needs `domains`, `tier` needs `tiers`, and"
     " no other method takes them; `range` is null for `tier` and `subscales_only` and needed else."
@@ -140,17 +140,23 @@ class InstrumentTextSchema(LicenceFields):
     instructions = Words(4000)
 
 
-def definition_schema() -> dict[str, Any]:
-    """The JSON Schema of a definition as the document has it, its references within that.
+def definition_schemas() -> dict[str, dict[str, Any]]:
+    """The JSON Schema of a definition as the document has it, each part under a name of its own.
 
-    What one field of the scoring asks of another is told in words: the tools that read the document
-    take a condition for a shape of its own. The server checks it all the same.
+    Clients are generated from parts that have names. What one field of the scoring asks of another
+    is told in words: the tools that read the document take a condition for a shape of its own. The
+    server checks it all the same.
     """
     moved: dict[str, Any] = _moved(checks.schema())
     moved.pop("$schema")
-    moved["$defs"]["scoring"].pop("allOf")
-    moved["$defs"]["scoring"]["description"] = CONDITIONS
-    return moved
+    parts: dict[str, dict[str, Any]] = moved.pop("$defs")
+    parts["scoring"].pop("allOf")
+    parts["scoring"]["description"] = CONDITIONS
+    return {DEFINITION: moved} | {_part_name(name): part for name, part in parts.items()}
+
+
+def _part_name(name: str) -> str:
+    return "Definition" + "".join(word.capitalize() for word in name.split("_"))
 
 
 def _moved(part: Any) -> Any:
@@ -158,8 +164,9 @@ def _moved(part: Any) -> Any:
         return {name: _moved(inner) for name, inner in part.items()}
     if isinstance(part, list):
         return [_moved(inner) for inner in part]
-    here = isinstance(part, str) and part.startswith("#/$defs/")
-    return part.replace("#", f"#/components/schemas/{DEFINITION}") if here else part
+    if isinstance(part, str) and part.startswith(IN_PARTS):
+        return f"#/components/schemas/{_part_name(part.removeprefix(IN_PARTS))}"
+    return part
 
 
 @blp.offer(

@@ -40,7 +40,7 @@ POINTS = {"description": "After a dose: first at `at_min`, then each `every_min`
 ONE_BOUND = {"description": "A reading breaks the rule within every bound that is set."}
 
 
-class WindowPhaseSchema(Show):
+class ProtocolPhaseSchema(Show):
     """One stretch of the window, in days counted from the dose (day 0)."""
 
     phase = Choice(PHASES, required=True)
@@ -52,7 +52,7 @@ class WindowPlanSchema(Show):
     """How long the window is, and its phases; past the last day it is `closed`."""
 
     days = shown(ma.fields.Integer)
-    phases = Many(ma.fields.Nested(WindowPhaseSchema), required=True)
+    phases = Many(ma.fields.Nested(ProtocolPhaseSchema), required=True)
 
 
 class InstructionsSchema(Show):
