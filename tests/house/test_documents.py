@@ -131,7 +131,7 @@ def test_every_body_has_an_example_that_its_schema_takes(document: dict[str, Any
 def test_every_field_is_described_by_a_type_or_a_reference(document: dict[str, Any]) -> None:
     for name, schema in document["components"]["schemas"].items():
         for field, described in schema.get("properties", {}).items():
-            known = {"type", "$ref", "allOf", "anyOf", "oneOf", "enum"} & set(described)
+            known = {"type", "$ref", "allOf", "anyOf", "oneOf", "enum", "const"} & set(described)
             assert known or described.get("x-any"), f"{name}.{field}"
 
 
