@@ -453,7 +453,7 @@ class DosingStates(RuleBasedStateMachine):
             self.model.locked = self.model.locked and left == self.model.signed
             self.model.signed = left
 
-    @precondition(lambda self: self.model.locked)
+    @precondition(lambda self: self.model.locked and any(n.signed for n in self.model.notes))
     @rule(number=NUMBER)
     def unlock_one(self, number: int) -> None:
         """A colleague agrees that a signed note is opened again."""
