@@ -10,7 +10,7 @@ from api.config import settings
 from api.core import on_call
 from api.errors import Unavailable
 from api.v1.forms import show_instant
-from api.v1.resource import json_response
+from api.v1.showing import json_response
 
 KEYS_KEPT_S = 300
 CONTACT_GOOD_FOR = timedelta(days=180)

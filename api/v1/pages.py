@@ -6,7 +6,7 @@ import flask_swagger_ui
 from flask import Blueprint, Flask, Response, redirect, send_from_directory
 from werkzeug.wrappers import Response as AnyResponse
 
-from api.v1.resource import json_response
+from api.v1.showing import json_response
 
 DIST = Path(flask_swagger_ui.__file__).parent / "dist"
 CSP = (

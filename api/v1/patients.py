@@ -214,7 +214,6 @@ class PatientQuery(PageQuery):
     )
 
 
-WINDOW = "The plasticity window now; `none`: never a dose."
 NEEDS = (
     "`integration`: no integration session completed since the last dose; `check_in`: one that a"
     " plan asks for can be answered now; `consent`: no consent to treatment stands."
@@ -224,7 +223,7 @@ NEEDS = (
 class RosterQuery(PatientQuery):
     """How patients are found, also by what they may be in need of."""
 
-    window = Choice(WINDOWS, metadata={"description": WINDOW})
+    window = Choice(WINDOWS, metadata={"description": "Where they stand; `none`: never a dose."})
     needs = Choice(roster.NEEDS, metadata={"description": NEEDS})
 
 

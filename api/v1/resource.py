@@ -7,9 +7,7 @@ from typing import Any
 
 import flask_smorest
 import marshmallow as ma
-import orjson
 from flask import Response, g, request
-from werkzeug.datastructures import Headers
 
 from api.access.policies import Actor
 from api.core import gate, replay
@@ -19,7 +17,7 @@ from api.v1 import cursors
 from api.v1.body import read_json
 from api.v1.forms import Ask, Show, point_out, show_instant
 from api.v1.offers import DEFAULT_LIMIT, MAX_KEY, Offer, PageQuery as PageQuery, describe
-from api.v1.showing import show, show_all
+from api.v1.showing import json_response, show, show_all
 
 
 class Blueprint(flask_smorest.Blueprint):
@@ -246,26 +244,6 @@ def _answer_list(plan: Offer, actor: Actor | None, listing: Listing) -> Response
     if link:
         response.headers["Link"] = link
     return response
-
-
-def json_response(body: Any, status: int = 200) -> Response:
-    """A JSON response; dates, instants (UTC, `Z`) and UUIDs as the contract has them."""
-    options = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
-    return Json(orjson.dumps(body, option=options), status, content_type="application/json")
-
-
-class Json(Response):
-    """An answer whose headers are ready when it is made; the framework would look them through.
-
-    What that is worth: `benchmarks/README.md`.
-    """
-
-    def get_wsgi_headers(self, environ: Any) -> Headers:
-        """The headers as they are sent, for an answer with a body; else as the framework has it."""
-        if self.status_code not in (200, 201):
-            return super().get_wsgi_headers(environ)
-        self.headers["Content-Length"] = str(len(self.get_data()))
-        return self.headers
 
 
 def idempotency_key() -> str | None:
