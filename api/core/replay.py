@@ -178,6 +178,13 @@ def _told(entries: Iterable[tuple[str, UUID]]) -> list[str]:
     return sorted(f"{name}:{record_id}" for name, record_id in mine)
 
 
+def forget(actor: Actor, purpose: str) -> None:
+    """Answers to the actor that were sealed for a purpose are given no more."""
+    c = idempotency_keys.c
+    mine = (c.clinic_id == actor.clinic_id, c.user_id == actor.user_id, c.sealed_for == purpose)
+    store().execute(idempotency_keys.delete().where(*mine))
+
+
 def keep(actor: Actor, key: str, kept: Kept) -> None:
     """Remember the answer, sealed, together with its effect."""
     row_key = _row_key(actor, key)

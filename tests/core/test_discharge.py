@@ -11,9 +11,9 @@ from api.access.policies import Privilege
 from api.core import alerts, readiness
 from api.core.readiness import leaving
 from api.core.readiness.leaving import ALDRETE, CODES, PADSS, Stay, missing, total
-from api.core.treatment import attestations
+from api.core.treatment import attestations, sessions
 from api.core.treatment.protocols import shipped
-from api.errors import Conflict, Invalid, NotAllowed, NotFound, Stale
+from api.errors import Conflict, Invalid, NotAllowed, NotFound, Stale, VersionNeeded
 from tests import builders, readying
 from tests.builders import Scene
 from tests.readying import ALDRETE as SIGNS, LEAVING
@@ -146,8 +146,10 @@ def test_a_discharge_is_put_whole_at_a_version_and_only_of_a_dose(scene: Scene) 
     session = readying.started(scene)
     first = found(scene, session)
     assert (first["version"], first["oriented"]) == (1, True)
-    with pytest.raises(Stale):
+    with pytest.raises(VersionNeeded):
         found(scene, session)
+    with pytest.raises(Stale):
+        found(scene, session, version=9)
     again = readiness.record_discharge(scene["CT"].actor, session["id"], 1, {"oriented": False})
     assert (again["version"], again["oriented"], again["escort_name"]) == (2, False, None)
     plain = builders.make_session(scene.patient, scene["CT"], state="in_progress")
@@ -202,3 +204,22 @@ def test_a_score_with_a_gap_has_no_total(signs: dict[str, int | None]) -> None:
 def test_the_score_of_the_tests_is_the_least_that_is_asked_for() -> None:
     assert total("aldrete", SIGNS) == 9 == ASKED["scores"][0]["at_least"]
     assert set(ASKED["criteria"]) <= set(leaving.CRITERIA)
+
+
+def test_a_dose_that_was_taken_back_is_not_as_if_there_had_been_none() -> None:
+    stay = Stay({}, None, clock.now(), taken_back=True)
+    assert [one["code"] for one in missing(ASKED, stay)] == ["dose_taken_back"]
+
+
+def test_a_session_with_a_dose_is_neither_called_off_nor_of_another_kind(scene: Scene) -> None:
+    ct = scene["CT"].actor
+    session = readying.dosing_session(scene)
+    changed = sessions.change_session(ct, session["id"], None, {"kind": "integration"})
+    assert changed["kind"] == "integration", "nothing was recorded yet"
+    sessions.change_session(ct, session["id"], None, {"kind": "dosing"})
+    readying.dosed(scene, session)
+    with pytest.raises(Conflict):
+        sessions.change_session(ct, session["id"], None, {"kind": "integration"})
+    with pytest.raises(Conflict) as refused:
+        sessions.cancel_session(ct, session["id"], {"reason": "other"})
+    assert refused.value.extras["allowed"] == ["start"]

@@ -107,3 +107,15 @@ def test_screenings_are_the_care_teams(scene: Scene) -> None:
             screenings.read_screening(scene[name].actor, made["id"])
         with pytest.raises(refusal):
             record(scene, name)
+
+
+def test_nobody_makes_an_item_lighter_than_a_protocol_has_it(scene: Scene) -> None:
+    item = {"item": "aneurysm_avm_or_intracerebral_haemorrhage", "answer": "yes"}
+    with pytest.raises(NotAllowed):
+        record(scene, **item, severity="note", decision="no_concern")
+    made = record(scene, **item, severity="note")
+    assert made["severity"] == "absolute"
+    lighter = {"severity": "note"}
+    changed = screenings.change_screening(scene["CT"].actor, made["id"], None, lighter)
+    assert changed["severity"] == "absolute"
+    assert record(scene, item="sleep_apnoea", severity="absolute")["severity"] == "absolute"

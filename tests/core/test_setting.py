@@ -13,7 +13,7 @@ from api.core import gate
 from api.core.patients import open_chart
 from api.core.treatment import attestations, settings
 from api.core.treatment.sessions import sessions
-from api.errors import Conflict, NotAllowed, NotFound, Refusal, Stale
+from api.errors import Conflict, NotAllowed, NotFound, Refusal, Stale, VersionNeeded
 from tests import builders, readying
 from tests.builders import Scene
 
@@ -56,8 +56,10 @@ def test_set_and_setting_are_put_whole_and_sealed(scene: Scene) -> None:
     assert (empty["version"], empty["intention"], empty["people_present"]) == (0, None, [])
     told = put(scene, session)
     assert {name: told[name] for name in WORDS} == WORDS and told["version"] == 1
-    with pytest.raises(Stale):
+    with pytest.raises(VersionNeeded):
         put(scene, session)
+    with pytest.raises(Stale):
+        put(scene, session, 9)
     bare = settings.put_setting(scene["CT"].actor, session["id"], 1, {"music": "Silence"})
     assert (bare["version"], bare["music"], bare["intention"]) == (2, "Silence", None)
     row = db.store().row(select(settings.session_settings))
@@ -157,3 +159,15 @@ def test_only_the_care_team_asks_companions_and_not_of_what_was_called_off(scene
     with pytest.raises(Conflict):
         link(scene, off)
     assert builders.make_session(scene.patient)
+
+
+def test_a_link_of_a_session_that_is_signed_or_called_off_attests_nothing(scene: Scene) -> None:
+    for state in ("signed", "cancelled"):
+        session = readying.dosing_session(scene)
+        who = bearer(link(scene, session))
+        row = db.store().row(select(sessions).where(sessions.c.id == session["id"]), sessions)
+        assert row is not None
+        signed = {"state": "completed", "signed_at": clock.now()}
+        db.store().change(sessions, row, signed if state == "signed" else {"state": state})
+        with pytest.raises(NotFound):
+            attestations.attest(who, dict(SAID), None)

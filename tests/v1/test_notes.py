@@ -189,3 +189,13 @@ def test_nobody_signs_without_a_fresh_sign_in(call: Any, scene: Any, session: st
         answer = ct.post(path, body)
         assert is_problem(answer, 401)
         assert "insufficient_user_authentication" in answer.headers["WWW-Authenticate"]
+
+
+def test_words_of_a_psychotherapy_note_taken_back_are_not_replayed(call: Any, session: str) -> None:
+    ct, body = call("CT"), {"kind": "psychotherapy", "text": "A private word."}
+    path, key = f"/sessions/{session}/notes", {"idempotency-key": "once"}
+    made = ct.post(path, body, **key)
+    assert ct.post(path, body, **key).headers["Idempotent-Replayed"] == "true"
+    assert ct.delete(f"/notes/{made.json['id']}", 1).status_code == 204
+    again = ct.post(path, body, **key)
+    assert again.json["id"] != made.json["id"] and "Idempotent-Replayed" not in again.headers

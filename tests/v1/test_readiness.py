@@ -210,3 +210,15 @@ def test_the_board_and_a_course_are_told_over_http(call: Any, scene: Scene, dose
     assert "practice" not in ps and ps["doses"]["planned"] == 3
     for bad in ({"planned_doses": 0}, {"planned_doses": 10**12}, {"route": "rectal"}):
         assert call("CT").patch(path, bad, 1).status_code == 422
+
+
+@pytest.mark.parametrize("beside", ["discharge", "setting"])
+def test_what_is_there_is_not_put_anew_without_its_version(
+    call: Any, dose: str, beside: str
+) -> None:
+    body = {"discharge": {"oriented": True}, "setting": {"music": "Quiet."}}[beside]
+    ct, path = call("CT"), f"{dose}/{beside}"
+    assert ct("PUT", path, body).status_code == 200
+    assert ct("PUT", path, body).status_code == 428
+    assert ct("PUT", path, body, if_match="7").status_code == 412
+    assert ct("PUT", path, body, if_match="1").status_code == 200

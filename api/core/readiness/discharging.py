@@ -87,6 +87,7 @@ def missing_of(session: Values, row: Values | None, at: datetime) -> list[Values
         ends_at=at,
         open_points=tuple(_open_points(told["points"])),
         escorted=bool(escorts),
+        taken_back=any(entry["type"] == "dose" for entry in entries),
     )
     return leaving.missing(protocol.discharge, stay)
 

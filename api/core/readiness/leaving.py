@@ -22,6 +22,7 @@ POINTS: Final = "monitoring_points"
 TIME: Final = "observation_time"
 SCORE: Final = "aldrete_or_padss"
 NO_INTENT: Final = "no_suicidal_intent"
+TAKEN_BACK: Final = "dose_taken_back"
 CRITERIA: Final = {
     "oriented": "Whether the patient is oriented was not found to be so.",
     "walks_unaided": "Whether the patient walks unaided was not found to be so.",
@@ -37,6 +38,7 @@ _OTHERS: Final = {
     TIME: "The least time of observation since the last dose is not over.",
     SCORE: "No score reaches what the protocol asks for.",
     NO_INTENT: "The patient spoke of suicidal intent.",
+    TAKEN_BACK: "A dose was recorded and taken back: somebody must say that none was given.",
 }
 CODES: Final = (*_OTHERS, *CRITERIA)
 """Every code there is."""
@@ -47,7 +49,8 @@ class Stay:
     """What is known of a stay when somebody wants to end it.
 
     `findings` are those recorded for the discharge; `open_points` the codes of the points of the
-    monitoring that were due and are not there; `escorted` is whether a companion attested it.
+    monitoring that were due and are not there; `escorted` is whether a companion attested it;
+    `taken_back` whether a dose stands no more that once did.
     """
 
     findings: Mapping[str, Any]
@@ -55,6 +58,7 @@ class Stay:
     ends_at: datetime
     open_points: tuple[str, ...] = ()
     escorted: bool = False
+    taken_back: bool = False
 
 
 def total(scale: str, signs: Mapping[str, int | None] | None) -> int | None:
@@ -66,10 +70,11 @@ def total(scale: str, signs: Mapping[str, int | None] | None) -> int | None:
 def missing(asked: Mapping[str, Any], stay: Stay) -> list[Values]:
     """What is lacking by the discharge part of a protocol: `{code, detail, about[]}` each.
 
-    Without a dose there is nothing to observe, and nothing is lacking.
+    Without a dose there is nothing to observe, and nothing is lacking, but for a word where one
+    was recorded and taken back.
     """
     if stay.last_dose_at is None:
-        return []
+        return [_told(TAKEN_BACK, ())] if stay.taken_back else []
     return [_told(code, about) for code, about in _lacking(asked, stay)]
 
 

@@ -125,7 +125,7 @@ def attest(bearer: Actor, values: Values, key: str | None) -> tuple[Values, bool
     asked = digest(key or "", repr(sorted(values.items())))
     if row["attested_at"] is not None:
         return _again(row, asked if key else None), True
-    if not _is_good(row, clock.now()):
+    if not _is_good(row, clock.now()) or _is_over(row):
         raise NotFound(GONE)
     _begin("attestation:attest", row)
     trail.wrote(values)
@@ -139,6 +139,12 @@ def attested(clinic_id: UUID, session_id: UUID, kind: str) -> list[Values]:
     mine = [a.clinic_id == clinic_id, a.session_id == session_id, a.kind == kind]
     statement = select(attestations).where(*mine, a.attested_at.is_not(None))
     return store().rows(statement.order_by(a.attested_at, a.id), opens=attestations)
+
+
+def _is_over(row: Values) -> bool:
+    """Whether the session was called off, or its record signed: it takes nothing more then."""
+    session = lock_session({"clinic_id": row["clinic_id"], "id": row["session_id"]})
+    return session["state"] in FREEING or signatures.is_signed(session)
 
 
 def _begin(action: str, row: Values) -> None:

@@ -10,6 +10,7 @@ from api.audit import trail
 from api.core.treatment import signatures
 from api.core.treatment.sessions.booking import lock_session
 from api.db import Values, match, store
+from api.errors import VersionNeeded
 
 UNSET: Values = {"id": None, "version": 0, "created_at": None, "updated_at": None}
 """What is there while nobody has put anything: version 0 of it."""
@@ -38,6 +39,8 @@ def put(
     row = lock_session(session)
     signatures.refuse_if_locked(row)
     before = of_session(table, row)
+    if before is not None and version == UNSET["version"]:
+        raise VersionNeeded('Send If-Match with the ETag of what is there, "<version>".')
     match(before or UNSET, version)
     trail.wrote(values)
     if before is not None:

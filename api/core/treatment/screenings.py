@@ -98,7 +98,7 @@ def record_screening(actor: Actor, patient_id: UUID, values: Values) -> Values:
     keys = {"clinic_id": patient["clinic_id"], "patient_id": patient["id"]}
     today = clock.today(patient["time_zone"])
     row: Values = {"asked_on": today, "session_id": None, "note": None, "severity": None} | values
-    row["severity"] = row["severity"] or _severity(patient["clinic_id"], row["item"])
+    row["severity"] = _weight(patient["clinic_id"], row)
     _check(patient, row)
     trail.wrote([*values, *decided])
     row |= keys | {"asked_by": actor.user_id}
@@ -126,6 +126,7 @@ def change_screening(
     patient = _patient_of(row)
     _check(patient, row | values)
     trail.wrote(values)
+    values = values and values | {"severity": _weight(row["clinic_id"], row | values)}
     after = store().change(screenings, row, values) if values else row
     return _show(patient, [after])[0]
 
@@ -153,10 +154,14 @@ def standing(clinic_id: UUID, patient_id: UUID) -> dict[str, Values]:
     return {row["item"]: row for row in rows}
 
 
-def _severity(clinic_id: UUID, item: str) -> str:
-    """The heaviest weight that a protocol in force gives the item."""
+def _weight(clinic_id: UUID, row: Values) -> str:
+    """The heaviest weight that a protocol in force gives the item, or whoever writes it.
+
+    Nobody makes an item lighter than a protocol has it: to go on against it is a decision, signed.
+    """
     known = in_force(versions_of(clinic_id), clock.now()).values()
-    weights = {each.severity for one in known for each in one.eligibility if each.code == item}
+    said = {row["severity"]} - {None}
+    weights = said | {e.severity for one in known for e in one.eligibility if e.code == row["item"]}
     if not weights:
         raise Invalid([("/severity", "No protocol knows this item; say how much it weighs.")])
     return min(weights, key=SEVERITIES.index)
@@ -178,7 +183,7 @@ def _refuse_other_session(patient: Values, session_id: UUID) -> None:
 
 def _signed(signer: Actor, row: Values, values: Values) -> Values:
     decision, words = values["decision"], values.get("decision_note")
-    if row["severity"] == ABSOLUTE and row["answer"] != NO and decision in GOES_ON:
+    if _weight(row["clinic_id"], row) == ABSOLUTE and row["answer"] != NO and decision in GOES_ON:
         if Privilege.PRESCRIBE not in signer.rights.privileges:
             raise NotAllowed("Only a clinician who may prescribe goes on against this.")
         if words is None:

@@ -4,9 +4,10 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from api import clock
+from api import clock, vault
 from api.access.policies import Actor
 from api.audit import trail
+from api.core import replay
 from api.core.treatment.notes import finding, keeping, showing
 from api.core.treatment.notes.tables import APART, DRAFT, VERSIONS
 from api.db import Listing, Page, Values, match, page, store
@@ -56,3 +57,4 @@ def _forget(author: Actor, note: Values) -> None:
     table = VERSIONS[finding.table_of(note)]
     mine = [table.c.clinic_id == note["clinic_id"], table.c.note_id == note["id"]]
     store().execute(table.update().where(*mine).values(**empty))
+    replay.forget(author, vault.PSYCHOTHERAPY)

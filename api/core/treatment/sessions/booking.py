@@ -14,7 +14,7 @@ from api.core.treatment.courses import refuse_other_course
 from api.core.treatment.moves import CHANGEABLE, FREEING
 from api.core.treatment.sessions import holding, showing
 from api.core.treatment.sessions.table import sessions
-from api.db import Listing, Page, Values, found, match, new_id, page, store
+from api.db import Listing, Page, Values, found, match, metadata, new_id, page, store
 from api.errors import Conflict, NotAllowed
 from api.outbox import events
 
@@ -84,6 +84,7 @@ def change_session(actor: Actor, session_id: UUID, version: int | None, values: 
     refuse_other_course(row["clinic_id"], row["patient_id"], values.get("course_id"))
     if row["state"] not in CHANGEABLE:
         return _cover(actor, row, values)
+    _refuse_other_kind(actor.rights, row, values)
     if set(values) & set(holding.TIMES_AND_NAMES):
         holding.must_book(actor.rights, row["patient_id"])
     trail.wrote(values)
@@ -95,6 +96,17 @@ def _refuse_clinical(writer: Rights, values: Values) -> None:
     clinical = sorted(set(values) - set(BOOKING))
     if clinical and writer.role == Role.ADMINISTRATOR:
         raise NotAllowed(f"Only a clinician may change {', '.join(clinical)}.")
+
+
+def _refuse_other_kind(writer: Rights, row: Values, values: Values) -> None:
+    """Raise `Conflict` where a dosing session would lose its ledger or its plan with its kind."""
+    if row["kind"] != "dosing" or values.get("kind", "dosing") == "dosing":
+        return
+    for name in ("ledger_entries", "dose_plans"):
+        c = metadata.tables[name].c
+        mine = (c.clinic_id == row["clinic_id"], c.session_id == row["id"])
+        if store().row(select(c.id).where(*mine).limit(1)) is not None:
+            raise not_now(writer, row, "It has a ledger or a dose plan; its kind stands.")
 
 
 def _cover(actor: Actor, row: Values, values: Values) -> Values:

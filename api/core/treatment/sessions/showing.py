@@ -96,7 +96,11 @@ def allowed(reader: Rights, row: Values, is_member: bool) -> list[str]:
     """The moves this reader may make with the session now; none once its record is signed."""
     if signatures.is_signed(row):
         return []
-    return moves.allowed(row["state"], row["kind"], reader.role, is_member)
+    names = moves.allowed(row["state"], row["kind"], reader.role, is_member)
+    if row.get("last_dose_at") is None:
+        return names
+    # A dose stands: whoever had it is watched and let go, not called off.
+    return [name for name in names if moves.MOVES[name].leads[row["state"]] not in moves.FREEING]
 
 
 def state_for(reader: Rights, state: str) -> str:
