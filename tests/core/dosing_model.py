@@ -194,12 +194,15 @@ class Model:
             said.add("session_not_started")
         elif self.ended_at is not None and at > self.ended_at:
             said.add("session_ended")
+        elif self.ended_at is not None and at + 60 * MINUTE > self.ended_at:
+            said.add("left_unobserved")
         return said
 
     def missing(self, points_open: bool, now: datetime) -> list[str]:
         """What is lacking for the patient to leave."""
         if not self.doses:
-            return []
+            once = any(entry.kind == "dose" for entry in self.ledger)
+            return ["dose_taken_back"] if once else []
         said = self.found or {}
         lacking = ["monitoring_points"] if points_open else []
         if now < self.doses[-1].at + 60 * MINUTE:
@@ -213,9 +216,10 @@ class Model:
     def moves(self) -> set[str]:
         """The moves that the care team may make."""
         reopens = set() if self.locked else {"reopen"}
+        off = set() if self.doses else {"cancel", "no-show"}
         return {
-            "scheduled": {"arrive", "cancel", "no-show"},
-            "arrived": {"start", "cancel"},
+            "scheduled": {"arrive"} | off,
+            "arrived": {"start"} | off - {"no-show"},
             "in_progress": {"complete"},
             "completed": reopens,
             "cancelled": reopens,

@@ -337,7 +337,8 @@ class DosingStates(RuleBasedStateMachine):
     def move(self, who: str, name: str) -> None:
         refusal = self.outside(who)
         if who == "PS" and name == "cancel":
-            refusal = None if self.model.state == "scheduled" else Conflict
+            is_open = self.model.state == "scheduled" and "cancel" in self.model.moves()
+            refusal = None if is_open else Conflict
         elif refusal is None and name not in self.model.moves():
             refusal = Conflict
         reason = {"cancel": "patient_unwell", "no-show": "did_not_come"}.get(name)

@@ -147,6 +147,8 @@ def test_doses_are_held_against_the_plan_in_whatever_order_they_come(
         ({"started_at": None}, ["session_not_started"]),
         ({"started_at": AT + MINUTE}, ["session_not_started"]),
         ({"ended_at": AT - MINUTE}, ["session_ended"]),
+        ({"ended_at": AT + 59 * MINUTE}, ["left_unobserved"]),
+        ({"ended_at": AT + 60 * MINUTE}, []),
         ({"consents": []}, ["consent_missing"]),
         ({"doses": [a_dose(40)]}, ["over_max_total", "over_plan"]),
     ],

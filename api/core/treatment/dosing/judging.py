@@ -38,6 +38,7 @@ DETAILS: Final = {
     "consent_missing": "A consent that the protocol asks for was not there.",
     "session_not_started": "The session had not begun.",
     "session_ended": "The session was over.",
+    "left_unobserved": "The session ended before the time of observation since this dose was over.",
     "waste_not_witnessed": "What was wasted has no witness.",
     "adverse_event_serious": "A serious adverse event.",
     "adverse_event_severe": "A severe adverse event.",
@@ -162,10 +163,17 @@ def _of_dose(entry: Values, against: Against) -> list[Values]:
         found.append(("session_not_started", ALERT, None))
     elif against.ended_at is not None and at > against.ended_at:
         found.append(("session_ended", ALERT, None))
+    elif against.ended_at is not None and at + _observed(against.protocol) > against.ended_at:
+        found.append(("left_unobserved", ALERT, None))  # noted only after the patient had left
     content = entry["content"]
     if content.get("wasted_mg") and content.get("witnessed_by") is None:
         found.append(("waste_not_witnessed", NOTE, content["wasted_mg"]))
     return [_said(code, action, value, against) for code, action, value in found]
+
+
+def _observed(protocol: Protocol) -> timedelta:
+    """How long a patient is watched after a dose at the least."""
+    return timedelta(minutes=protocol.discharge.get("observation_min", 0))
 
 
 Found = list[tuple[str, str, Any]]
