@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    Select,
     Uuid,
     and_,
     column,
@@ -126,9 +127,18 @@ def _first(event: Values, webhook_id: UUID) -> Values:
 def take(store: Store) -> Job | None:
     """Take the delivery that has been due the longest; None when nothing is."""
     moment = clock.now()
+    row = store.row(next_due(moment))
+    if row is None:
+        return None
+    leased = {"leased_until": moment + LEASE, "attempts": row["attempts"] + 1}
+    return _job(store, store.change(webhook_deliveries, row, leased | {"last_attempt_at": moment}))
+
+
+def next_due(moment: datetime) -> Select[Any]:
+    """A select of the delivery that has been due the longest, taken from under nobody's hand."""
     d, w = webhook_deliveries.c, webhooks.c
     theirs = and_(w.clinic_id == d.clinic_id, w.id == d.webhook_id)
-    due = (
+    return (
         select(webhook_deliveries)
         .join(webhooks, theirs)
         .where(d.state == PENDING, d.next_at <= moment, _is_free(moment), _listens())
@@ -136,11 +146,6 @@ def take(store: Store) -> Job | None:
         .limit(1)
         .with_for_update(of=webhook_deliveries, skip_locked=True)
     )
-    row = store.row(due)
-    if row is None:
-        return None
-    leased = {"leased_until": moment + LEASE, "attempts": row["attempts"] + 1}
-    return _job(store, store.change(webhook_deliveries, row, leased | {"last_attempt_at": moment}))
 
 
 def _is_free(moment: datetime) -> ColumnElement[bool]:

@@ -74,3 +74,7 @@ Index(
     postgresql_where=DUE,
 )
 Index("ix_webhook_deliveries_webhook", *webhook_deliveries.c["clinic_id", "webhook_id", "id"])
+Index(
+    "ix_webhook_deliveries_running",
+    *webhook_deliveries.c["clinic_id", "webhook_id", "leased_until"],
+)

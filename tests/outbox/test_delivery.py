@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import time_machine
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from api import clock, db
@@ -255,3 +255,22 @@ def test_after_a_change_of_secret_both_sign_for_a_day_and_then_the_new_one(
         Webhook(hook["secret"]).verify(later.body, later.headers)
     with db.transaction():
         assert core_webhooks.read_webhook(scene["CA"].actor, hook["id"])["former_until"] is None
+
+
+def test_what_is_due_is_found_without_counting_a_long_queue(
+    scene: Scene, receiver: Receiver, database: str
+) -> None:
+    """Each that waits asks how many are on their way: by an index, or it costs the square."""
+    with db.transaction() as store:
+        hook = make_webhook(scene, receiver, "goal.created")
+        happen(scene, "goal.created", 200)
+        while deliver.share_out(store):
+            pass
+        busy = update(webhook_deliveries).where(webhook_deliveries.c.webhook_id == hook["id"])
+        store.execute(busy.values(leased_until=clock.now() - timedelta(hours=1)))
+        store.execute(text("ANALYZE"))
+        due = deliver.next_due(clock.now())
+        said = due.compile(store.connection, compile_kwargs={"literal_binds": True})
+        explain = "EXPLAIN" if database == "postgres" else "EXPLAIN QUERY PLAN"
+        plan = "\n".join(str(row) for row in store.execute(text(f"{explain} {said}")))
+    assert "ix_webhook_deliveries_running" in plan, plan
