@@ -3,16 +3,14 @@
 from typing import Any
 
 import marshmallow as ma
-from flask import after_this_request, g, request
+from flask import after_this_request, g
 
 from api.access.policies import Actor
 from api.core.treatment import attestations
-from api.errors import NotFound
 from api.paging import Listing, Values
-from api.v1 import quota
+from api.v1.bearers import known_by_token
 from api.v1.forms import Ask, Choice, Flag, Instant, Show, Words, shown
 from api.v1.resource import Blueprint, idempotency_key
-from api.v1.signin import MAX_TOKEN
 
 blp = Blueprint("attestation-links", "What a companion attests, without a sign-in.")
 HELD = "/attestation-links/<string:token>"
@@ -81,16 +79,7 @@ class ThankedSchema(Show):
     words = shown(ma.fields.String)
 
 
-@blp.before_request  # type: ignore[untyped-decorator]
-def _know_bearer() -> None:
-    """Whoever holds a token is known by it before anything of the body is read."""
-    token = (request.view_args or {}).get("token")
-    if token is None:
-        return
-    quota.spend_sign_in(token[:MAX_TOKEN], request.remote_addr)
-    if len(token) > MAX_TOKEN:
-        raise NotFound(attestations.GONE)
-    g.actor = attestations.bearer_of(token, g.request_id, request.remote_addr)
+known_by_token(blp, attestations.bearer_of)
 
 
 @blp.offer("GET", OF_SESSION, "attestation:ask", answer=AttestationSchema, paged=True)

@@ -3,19 +3,17 @@
 from typing import Any
 
 import marshmallow as ma
-from flask import after_this_request, g, request
+from flask import after_this_request, g
 
 from api.access.policies import Actor
 from api.core.outcomes import links
-from api.errors import NotFound
 from api.paging import Listing, Values
-from api.v1 import quota
+from api.v1.bearers import known_by_token
 from api.v1.checkin_shapes import AnsweredCheckInSchema, Answers
 from api.v1.clinic import CrisisSchema
 from api.v1.forms import Ask, Choice, Id, Instant, Show, Words, shown
 from api.v1.instrument_shapes import PatientInstrumentSchema
 from api.v1.resource import Blueprint, idempotency_key
-from api.v1.signin import MAX_TOKEN
 
 blp = Blueprint("check-in-links", "A form for one answer, without a sign-in.")
 OF_PATIENT = "/patients/<id:patient_id>/check-in-links"
@@ -70,16 +68,7 @@ class LinkAnswersSchema(Ask):
     answered_at = Instant(metadata={"description": "When they were given; not ahead."})
 
 
-@blp.before_request  # type: ignore[untyped-decorator]
-def _know_bearer() -> None:
-    """Whoever holds a token is known by it before anything of the body is read."""
-    token = (request.view_args or {}).get("token")
-    if token is None:
-        return
-    quota.spend_sign_in(token[:MAX_TOKEN], request.remote_addr)
-    if len(token) > MAX_TOKEN:
-        raise NotFound(links.GONE)
-    g.actor = links.bearer_of(token, g.request_id, request.remote_addr)
+known_by_token(blp, links.bearer_of)
 
 
 @blp.offer(

@@ -11,12 +11,12 @@ from uuid import UUID
 from sqlalchemy import Column, Index, String, Uuid, select
 
 from api import clock
-from api.access.policies import LINK, Actor, Rights, Role
-from api.access.users import clinics
+from api.access.policies import Actor
 from api.audit import trail
-from api.core import gate
+from api.core import gate, one_use
 from api.core.clinic import crisis_for
 from api.core.integration.entries import patient_of
+from api.core.one_use import GONE
 from api.core.outcomes import checkins
 from api.core.outcomes.checkins.refused import hear_refused_new
 from api.core.outcomes.checkins.scored import known_instrument
@@ -43,7 +43,6 @@ from api.errors import Conflict, NotFound
 LASTS: Final = timedelta(hours=72)
 AGAIN: Final = timedelta(hours=24)
 """How long the same answers sent again under the same key are answered as they were."""
-GONE = "There is no such link, or it was used, or its time is over."
 UNUSED, USED, EXPIRED, WITHDRAWN = STATES = ("unused", "used", "expired", "withdrawn")
 """What became of a link; one that a newer one took the place of is withdrawn too."""
 SHOWN: Final = (
@@ -147,19 +146,7 @@ def bearer_of(token: str, request_id: str, client_ip: str | None) -> Actor:
     Raises `NotFound`, in the same words for a token that is unknown, over, or used long ago.
     """
     row = _link(token)
-    clinic = found(store().row(select(clinics.c.time_zone).where(clinics.c.id == row["clinic_id"])))
-    rights = Rights(
-        user_id=row["id"],
-        clinic_id=row["clinic_id"],
-        role=Role.PATIENT,
-        display_name="",
-        patient_id=row["patient_id"],
-        privileges=frozenset(),
-        zone=clinic["time_zone"],
-        auth_time=row["created_at"],
-    )
-    ids = (row["id"], row["id"], row["clinic_id"])
-    return Actor(*ids, LINK, request_id, client_ip, rights, extras={"link": row})
+    return one_use.bearer(row, row["patient_id"], request_id, client_ip)
 
 
 def open_check_in_link(bearer: Actor) -> Values:

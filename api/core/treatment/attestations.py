@@ -11,10 +11,11 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Column, Index, String, Uuid, select
 
 from api import clock
-from api.access.policies import LINK, Actor, Rights, Role
+from api.access.policies import Actor
 from api.access.users import clinics
 from api.audit import trail
-from api.core import gate
+from api.core import gate, one_use
+from api.core.one_use import GONE
 from api.core.patients import patients
 from api.core.replay import digest
 from api.core.sign_ins import new_token
@@ -30,7 +31,6 @@ KINDS: Final = ("escort", "chaperone")
 LASTS: Final = timedelta(hours=72)
 AGAIN: Final = timedelta(hours=24)
 """How long the same words sent again under the same key are answered as they were."""
-GONE = "There is no such link, or it was used, or its time is over."
 ADDRESS = "/api/v1/attestation-links/{token}"
 
 attestations = tenant_table(
@@ -92,19 +92,7 @@ def bearer_of(token: str, request_id: str, client_ip: str | None) -> Actor:
     row = store().row(select(attestations).where(attestations.c.token_hash == digest(token)))
     if row is None or not _is_good(row, clock.now()):
         raise NotFound(GONE)
-    clinic = found(store().row(select(clinics.c.time_zone).where(clinics.c.id == row["clinic_id"])))
-    rights = Rights(
-        user_id=row["id"],
-        clinic_id=row["clinic_id"],
-        role=Role.PATIENT,
-        display_name="",
-        patient_id=None,
-        privileges=frozenset(),
-        zone=clinic["time_zone"],
-        auth_time=row["created_at"],
-    )
-    ids = (row["id"], row["id"], row["clinic_id"])
-    return Actor(*ids, LINK, request_id, client_ip, rights, extras={"link": row})
+    return one_use.bearer(row, None, request_id, client_ip)
 
 
 def open_attestation_link(bearer: Actor) -> Values:
