@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --requir
 COMPILE := pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 	--custom-compile-command "make lock"
 
-.PHONY: help run test fuzz bench lock lint openapi clean
+.PHONY: help run test fuzz faults bench lock lint openapi clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -26,6 +26,10 @@ test: .venv/requirements-dev.stamp ## every test, on SQLite and on real PostgreS
 fuzz: .venv/requirements-dev.stamp ## the contract, fuzzed on both databases
 	@echo "Fuzzing every operation on SQLite and PostgreSQL; takes minutes."
 	@$(BIN)/python -m tests.fuzz
+
+faults: .venv/requirements-dev.stamp ## server and databases killed under writers, hundreds of times
+	@echo "Killing server and databases under writers; takes about an hour."
+	@$(BIN)/python -m tests.faults
 
 bench: .venv/requirements-dev.stamp ## the benchmarks, as ratios
 	@echo "Running the benchmarks."

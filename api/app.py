@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, ValidationError
 
-from api import db, edge
+from api import db, edge, watching
 from api.access import tokens
 from api.access.policies import Actor
 from api.audit import trail
@@ -92,7 +92,8 @@ def build() -> Flask:
     pages.register(app)
     discovery.register(app)
     app.register_error_handler(Exception, _refuse)
-    app.wsgi_app = edge.dressed(app.wsgi_app, settings().mode == "production")  # type: ignore[method-assign, assignment]
+    dressed = edge.dressed(app.wsgi_app, settings().mode == "production")
+    app.wsgi_app = watching.watched(dressed, settings())  # type: ignore[method-assign, assignment]
     return app
 
 
@@ -187,6 +188,9 @@ def _hear(offer: Any, actor: Actor) -> dict[str, Any] | None:
 def _dress(response: Response) -> Response:
     told = [("X-Request-ID", getattr(g, "request_id", "")), *quota.told()]
     request.environ[edge.OF_REQUEST] = told
+    if request.url_rule is not None:
+        request.environ[edge.ROUTE] = request.url_rule.rule
+    request.environ[edge.REQUEST_ID] = told[0][1]
     return response
 
 

@@ -15,7 +15,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from api import clock, db, demo, schema, supervisor, vault
+from api import clock, db, demo, logs, operating, schema, supervisor, vault
 from api.access import keys
 from api.app import build
 from api.config import settings
@@ -28,6 +28,7 @@ from api.worker import Worker
 DOCUMENT = Path(__file__).parent.parent / "openapi" / "v1.json"
 BACKPRESSURE = 64
 """Requests a worker takes on before it lets the listening socket wait."""
+METRICS = [sys.executable, "-m", "flask", "--app", "wsgi", "metrics"]
 WORKER = [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]
 YOUNG_OBJECTS = 20_000
 """New objects between two looks of the collector; a page of 50 records is some 10,000."""
@@ -46,10 +47,16 @@ def make_missing_keys() -> list[str]:
 
 
 @click.command("migrate")
-def migrate_command() -> None:
-    """Bring the database to the newest schema."""
+@click.option(
+    "--to", type=click.Choice(schema.numbers()), help="A migration's number; default newest."
+)
+def migrate_command(to: str | None) -> None:
+    """Bring the database to the newest schema, or with --to to another, also back."""
     settings().data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    schema.upgrade()
+    schema.upgrade() if to is None else schema.move(to)
+    if to is not None and to < str(schema.head()):
+        click.echo(f"The database stands at {to}.")
+        return
     with db.transaction() as store:
         if store.on_postgres:
             store.execute(db.feed.bring_home())
@@ -71,8 +78,11 @@ def serve_command() -> None:
     sys.stdout.flush()
     db.engine().dispose()
     server = [sys.executable, "-m", "granian", *_granian()]
-    if settings().mode == "demo":
-        raise SystemExit(supervisor.run([server, WORKER]))
+    beside = [WORKER] if settings().mode == "demo" else []
+    beside += [METRICS] if settings().metrics_port else []
+    operating.forget_figures()
+    if beside:
+        raise SystemExit(supervisor.run([server, *beside]))
     os.execv(sys.executable, server)
 
 
@@ -103,7 +113,7 @@ def _refuse_unsafe() -> None:
     try:
         keys.private_keys()
         vault.blind("", "check")
-        if db.schema_version() != schema.head():
+        if not schema.is_served():
             raise Unsafe("The database is not at the newest schema: flask --app wsgi migrate.")
         if settings().mode == "production":
             with db.transaction() as store:
@@ -126,6 +136,8 @@ def _granian() -> list[str]:
         "--http=1",
         "--no-ws",
         "--workers-kill-timeout=30",
+        "--respawn-failed-workers",
+        "--respawn-interval=0.5",
         "--log-level=warning",
         "wsgi:app",
     ]
@@ -277,6 +289,7 @@ def _with_commands(made: Flask) -> Flask:
         made.cli.add_command(command)
     for group in (keys_group, clinic_group, document_group):
         made.cli.add_command(group)
+    operating.register(made)
     return made
 
 
@@ -287,6 +300,7 @@ def _calm_the_collector() -> None:
     gc.set_threshold(YOUNG_OBJECTS, 20, 100)
 
 
+logs.prepare(settings().log_level)
 app = _with_commands(build())
 """What a WSGI server loads."""
 _calm_the_collector()

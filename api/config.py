@@ -12,6 +12,7 @@ from api.errors import Unsafe
 LEAST_DAYS, MOST_DAYS = 7, 3650
 """How long events may be kept: past the three days of a delivery, and not for ever."""
 MODES = ("production", "demo", "test")
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Settings:
     idempotency_hours: int = field(default=24, metadata={"env": "IDEMPOTENCY_HOURS"})
     keep_events_days: int = field(default=90, metadata={"env": "KEEP_EVENTS_DAYS"})
     egress_allow: str = field(default="", metadata={"env": "FRESHTRAIL_EGRESS_ALLOW"})
+    log_level: str = field(default="warning", metadata={"env": "LOG_LEVEL"})
+    metrics_port: int = field(default=0, metadata={"env": "METRICS_PORT"})
+    backup_dir: str = field(default="", metadata={"env": "BACKUP_DIR"})
+    backup_url: str = field(default="", metadata={"env": "BACKUP_DATABASE_URL"})
+    keys_copy: str = field(default="", metadata={"env": "KEYS_COPY_DIR"})
     security_contact: str = field(
         default="mailto:security@freshtrail.example", metadata={"env": "SECURITY_CONTACT"}
     )
@@ -53,6 +59,16 @@ class Settings:
     def keys(self) -> Path:
         """The folder of signing and field keys; never inside the database, never committed."""
         return self.data / "keys"
+
+    @property
+    def metrics(self) -> Path:
+        """The folder in which the workers count together."""
+        return self.data / "metrics"
+
+    @property
+    def backups(self) -> Path:
+        """The folder of backups."""
+        return Path(self.backup_dir) if self.backup_dir else self.data / "backups"
 
     @property
     def origins(self) -> list[str]:
@@ -84,8 +100,7 @@ def _read(name: str, text: str, kind: type) -> object:
 
 
 def _checked(settings: Settings) -> Settings:
-    if settings.mode not in MODES:
-        raise Unsafe(f"FRESHTRAIL_MODE must be one of {', '.join(MODES)}.")
+    _check_words(settings)
     if settings.clock and settings.mode == "production":
         raise Unsafe("FRESHTRAIL_CLOCK moves time and is for demo and test mode alone.")
     if settings.clock and datetime.fromisoformat(settings.clock).tzinfo is None:
@@ -99,6 +114,15 @@ def _checked(settings: Settings) -> Settings:
     if not LEAST_DAYS <= settings.keep_events_days <= MOST_DAYS:
         raise Unsafe(f"KEEP_EVENTS_DAYS must lie between {LEAST_DAYS} and {MOST_DAYS}.")
     return settings
+
+
+def _check_words(settings: Settings) -> None:
+    for name, given, known in (
+        ("FRESHTRAIL_MODE", settings.mode, MODES),
+        ("LOG_LEVEL", settings.log_level, LOG_LEVELS),
+    ):
+        if given not in known:
+            raise Unsafe(f"{name} must be one of {', '.join(known)}.")
 
 
 @cache

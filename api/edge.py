@@ -23,6 +23,8 @@ UNLESS_GIVEN: tuple[Header, ...] = (
 HSTS: tuple[Header, ...] = (("Strict-Transport-Security", "max-age=63072000; includeSubDomains"),)
 OF_REQUEST = "freshtrail.headers"
 """Where in the environment of a request its own headers lie."""
+ROUTE, REQUEST_ID = "freshtrail.route", "freshtrail.request_id"
+"""Where its route, as the document writes it, and its id."""
 
 
 def dressed(inner: Wsgi, over_https: bool) -> Wsgi:

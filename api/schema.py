@@ -25,12 +25,33 @@ def upgrade() -> None:
     command.upgrade(configured(), "head")
 
 
+def move(to: str) -> None:
+    """Bring the database to the migration of a number, forward or back; what goes, goes."""
+    back = to < (db.schema_version() or "")
+    (command.downgrade if back else command.upgrade)(configured(), to)
+
+
+@cache
+def numbers() -> list[str]:
+    """The numbers of all migrations, the oldest first."""
+    script = ScriptDirectory.from_config(configured())
+    return sorted(revision.revision for revision in script.walk_revisions())
+
+
 @cache
 def head() -> str | None:
     """The newest migration there is."""
     return ScriptDirectory.from_config(configured()).get_current_head()
 
 
+def is_served() -> bool:
+    """Whether the database stands at our newest migration, or at one of a later version of ours.
+
+    A later one only adds, so that a server of before goes on while another is brought up.
+    """
+    return (db.schema_version() or "") >= (head() or "")
+
+
 def is_ready() -> bool:
-    """Whether the database answers and stands at the newest migration."""
-    return db.reachable() and db.schema_version() == head()
+    """Whether the database answers and its schema is one that we serve."""
+    return db.reachable() and is_served()

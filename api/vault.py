@@ -66,6 +66,11 @@ def _masters() -> tuple[str, dict[str, bytes]]:
     return content["current"], keys
 
 
+def key_ids() -> list[str]:
+    """The ids of the field keys at hand, in order."""
+    return sorted(_masters()[1])
+
+
 @lru_cache(maxsize=4096)
 def _key(kid: str, clinic_id: UUID, purpose: bytes) -> bytes:
     info = b"freshtrail|" + purpose + b"|" + clinic_id.bytes

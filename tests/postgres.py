@@ -3,9 +3,13 @@
 import atexit
 import os
 import pwd
+import random
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +23,7 @@ HASTY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off",
 """Settings of a cluster that need not survive a power cut."""
 GUARD = 'read -r _; "$1/pg_ctl" stop -s -m immediate -D "$2/data" 2>/dev/null; rm -rf "$2"'
 """Waits until our end of its pipe says so or is gone, however we died; then clears everything."""
+START_S = 30
 LONGEST_TEMP = 60
 """Characters of a temporary folder's path; with our names a socket's path stays below 104."""
 
@@ -33,6 +38,8 @@ class Cluster:
 
     folder: Path
     guard: "subprocess.Popen[bytes]"
+    programs: Path
+    owner: dict[str, Any]
 
     def url(self, dbname: str = "postgres") -> str:
         """The SQLAlchemy URL of a database."""
@@ -45,6 +52,38 @@ class Cluster:
         with psycopg.connect(maintenance, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(dbname)))
         return self.url(dbname)
+
+    def start(self) -> None:
+        """Start the server; after it was killed, as soon as the last of it is gone."""
+        data, log = self.folder / "data", self.folder / "log"
+        until = time.monotonic() + START_S
+        while True:
+            try:
+                _run(
+                    self.owner, self.programs / "pg_ctl", "start", "-s", "-w", "-D", data, "-l", log
+                )
+                return
+            except NoServer:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
+
+    def kill(self) -> None:
+        """Kill the postmaster with SIGKILL, and start the server anew."""
+        pid = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        self.start()
+
+    def kill_backend(self, chance: random.Random) -> None:
+        """Kill one of the processes that serve a connection; the others end with it."""
+        asked = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'"
+        maintenance = f"host={self.folder} port=5432 user=postgres dbname=postgres"
+        with psycopg.connect(maintenance, autocommit=True) as connection:
+            mine = connection.info.backend_pid
+            pids = [pid for (pid,) in connection.execute(asked) if pid != mine]
+        if pids:
+            with suppress(ProcessLookupError):
+                os.kill(chance.choice(pids), signal.SIGKILL)
 
     def stop(self) -> None:
         """Stop the server and remove its folder; may be called twice."""
@@ -83,12 +122,11 @@ def start(durable: bool = False) -> Cluster:
     if owner := _owner():
         os.chown(folder, owner["user"], owner["group"])
         programs = _within_reach(programs, folder, owner)
-    cluster = Cluster(folder, _guard(programs, folder, owner))
+    cluster = Cluster(folder, _guard(programs, folder, owner), programs, owner)
     atexit.register(cluster.stop)
     try:
         _initialise(programs, folder, owner, {} if durable else HASTY)
-        data, log = folder / "data", folder / "log"
-        _run(owner, programs / "pg_ctl", "start", "-s", "-w", "-D", data, "-l", log)
+        cluster.start()
     except BaseException:
         cluster.stop()
         raise

@@ -42,6 +42,22 @@ def test_migrate_brings_an_empty_database_to_the_newest_schema(shell: Any) -> No
     assert schema.is_ready()
 
 
+def test_migrate_goes_back_and_forward_again(shell: Any) -> None:
+    shell("migrate")
+    before = schema.numbers()[-2]
+    assert shell("migrate", "--to", before).output == f"The database stands at {before}.\n"
+    assert not schema.is_ready()
+    assert shell("migrate").exit_code == 0 and schema.is_ready()
+
+
+def test_a_server_of_before_goes_on_at_a_later_schema(
+    shell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell("migrate")
+    monkeypatch.setattr(schema, "head", lambda: schema.numbers()[-2])
+    assert schema.is_ready()
+
+
 def test_keys_are_made_once_and_never_touched_again(shell: Any, tmp_path: Path) -> None:
     first = shell("keys", "make", FRESHTRAIL_DATA=str(tmp_path))
     made = {path: path.read_bytes() for path in (tmp_path / "keys").iterdir()}

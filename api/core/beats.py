@@ -28,7 +28,13 @@ def beat(name: str) -> None:
     store().execute(again)
 
 
+def last() -> datetime | None:
+    """When a worker was last heard of."""
+    row = store().row(select(func.max(worker_beats.c.at, type_=Instant).label("at")))
+    return None if row is None else row["at"]
+
+
 def is_silent() -> bool:
     """Whether no worker was heard of in the last minute, or ever."""
-    last = store().row(select(func.max(worker_beats.c.at, type_=Instant).label("at")))
-    return last is None or last["at"] is None or datetime.now(UTC) - last["at"] > SILENT_AFTER
+    at = last()
+    return at is None or datetime.now(UTC) - at > SILENT_AFTER

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
+from time import monotonic, sleep
 from typing import Any
 
 import orjson
@@ -11,11 +12,14 @@ from psycopg.types.json import Json
 from psycopg.types.string import TextLoader
 from sqlalchemy import Connection, Engine, Select, create_engine, event, text
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from api.config import settings
 from api.paging import Values
 
+TURN_S = 5.0
+"""Seconds that a transaction on SQLite waits for its turn."""
+TURN_LOOK_S = 0.0005
 watchers: list[Callable[[str], None]] = []
 """Told of every statement that goes to the database; tests count round trips with it."""
 
@@ -28,6 +32,7 @@ def make_engine(url: str, pool: int = 4, plan: str = "auto", **more: Any) -> Eng
             pool_size=pool,
             max_overflow=pool,
             pool_timeout=2,
+            hide_parameters=True,  # an error's text must not quote what was written
             json_deserializer=orjson.loads,
         )
         event.listen(engine, "connect", _prepare_sqlite)
@@ -39,6 +44,7 @@ def make_engine(url: str, pool: int = 4, plan: str = "auto", **more: Any) -> Eng
         max_overflow=2,
         pool_timeout=2,
         pool_recycle=1800,
+        hide_parameters=True,  # an error's text must not quote what was written
         json_deserializer=orjson.loads,
         **more,
         connect_args={
@@ -52,13 +58,31 @@ def make_engine(url: str, pool: int = 4, plan: str = "auto", **more: Any) -> Eng
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
+    for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+    connection.execute("PRAGMA busy_timeout=0")  # from here on we wait ourselves
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A deferred transaction that reads and then writes fails at once when another writes.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    """Begin as a writer, when it is our turn.
+
+    A deferred transaction that reads and then writes fails at once when another writes. SQLite's
+    own waiting sleeps longer and longer, up to a tenth of a second, while most turns take a
+    thousandth: asking again at once is what keeps several processes busy.
+    """
+    until = monotonic() + TURN_S
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return
+        except OperationalError as problem:
+            if not _is_busy(problem) or monotonic() > until:
+                raise
+            sleep(TURN_LOOK_S)
+
+
+def _is_busy(problem: OperationalError) -> bool:
+    return str(getattr(problem.orig, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
 
 
 @cache

@@ -7,7 +7,7 @@ from api.core.alerts.attending import (
     resolve_alert,
 )
 from api.core.alerts.clocks import STATES
-from api.core.alerts.escalating import escalate_due
+from api.core.alerts.escalating import escalate_due, overdue_since
 from api.core.alerts.raising import Source, by_rule, raise_alerts
 from api.core.alerts.rules import PRIORITIES, STEPS, Signal, holding, signal, words_of
 from api.core.alerts.standing import holds_dosing, is_overdue, unacknowledged
@@ -30,6 +30,7 @@ __all__ = [
     "is_overdue",
     "list_alerts",
     "notification_attempts",
+    "overdue_since",
     "raise_alerts",
     "read_alert",
     "resolve_alert",

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
 from api import clock
 from api.core import on_call
@@ -20,7 +20,7 @@ from api.core.alerts.table import (
 )
 from api.core.clocks import DUE
 from api.core.gate import alert_duties
-from api.db import Values, store
+from api.db import Instant, Values, store
 
 
 def begin(row: Values) -> None:
@@ -47,6 +47,14 @@ def _next(now: datetime) -> Any:
     due = select(alerts).where(alerts.c.look_again_at <= now, alerts.c.state == clocks.OPEN)
     ordered = due.order_by(alerts.c.look_again_at, alerts.c.id).limit(1)
     return ordered.with_for_update(skip_locked=True)
+
+
+def overdue_since() -> datetime | None:
+    """Since when the escalation that has waited the longest is due; None when none waits."""
+    a = alerts.c
+    oldest = select(func.min(a.look_again_at, type_=Instant()).label("at"))
+    row = store().row(oldest.where(a.state == clocks.OPEN, a.look_again_at <= clock.now()))
+    return None if row is None else row["at"]
 
 
 def look_at(row: Values, now: datetime) -> None:

@@ -1,0 +1,11 @@
+"""Backups: a copy of the database with a list of what it holds, checked before it is trusted.
+
+A backup is a folder with the copy and `manifest.json`: schema, counts of every table, the copy's
+SHA-256, and the ids of the field keys without which it can't be read. The keys themselves are not
+in it: who finds a backup must not find them beside it.
+"""
+
+from api.backups.checking import BadBackup as BadBackup, check as check
+from api.backups.making import make as make
+from api.backups.restoring import restore as restore
+from api.backups.shelf import newest_checked as newest_checked

@@ -1,0 +1,120 @@
+"""Checking a backup: is it what was written, is it whole, and can it be read with our keys."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, make_url, select, text
+
+from api import db, vault
+from api.backups import shelf
+from api.backups.making import POSTGRES, connected, count, run
+from api.config import settings
+from api.errors import Unavailable
+
+SAMPLE = 20
+"""Rows of each table whose protected columns are opened."""
+
+
+class BadBackup(Exception):
+    """The backup can't be trusted; the message says why, for people."""
+
+
+def check(folder: Path, say: Callable[[str], None]) -> None:
+    """Check a backup and write down that it was found whole; raises `BadBackup`.
+
+    Its hash, the counts of all tables, foreign keys, and a sample of protected columns of every
+    table, opened with the keys at hand. A dump of PostgreSQL is restored into a database of its
+    own for it, which needs the right to make one.
+    """
+    manifest = _manifest(folder)
+    file = folder / manifest["file"]
+    if shelf.digest(file) != manifest["sha256"]:
+        raise BadBackup(f"{file.name} is not what was written: its SHA-256 differs.")
+    say("The file is what was written.")
+    with _opened(file) as connection:
+        inspect(connection, manifest, say)
+    shelf.say_checked(folder)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        return shelf.read_manifest(folder)
+    except (OSError, ValueError) as problem:
+        raise BadBackup(f"{folder} is no backup: {problem}.") from problem
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Connection]:
+    if file.name != POSTGRES:
+        with connected(f"sqlite:///file:{file}?mode=ro&immutable=1&uri=true") as connection:
+            yield connection
+        return
+    url = make_url(settings().backup_url or settings().url)
+    name = f"freshtrail_check_{db.new_id().hex}"
+    run("createdb", url, name)
+    try:
+        scratch = url.set(database=name)
+        load(file, scratch)
+        with connected(scratch) as connection:
+            yield connection
+    finally:
+        run("dropdb", url, "--if-exists", name)
+
+
+def load(file: Path, url: Any) -> None:
+    """Load a dump into an empty database, all of it or nothing."""
+    run(
+        "pg_restore",
+        url,
+        "--single-transaction",
+        "--exit-on-error",
+        "--no-owner",
+        f"--dbname={url.database}",
+        str(file),
+    )
+
+
+def inspect(connection: Connection, manifest: dict[str, Any], say: Callable[[str], None]) -> None:
+    """Look through a database for what the manifest says of it; raises `BadBackup`."""
+    _inspect_counts(connection, manifest["counts"])
+    say(f"All {len(manifest['counts'])} tables have the rows they had.")
+    if connection.dialect.name == "sqlite":
+        _inspect_sqlite(connection)
+        say("No damage, no broken reference.")
+    lacking = set(manifest["keys"]) - set(vault.key_ids())
+    if lacking:
+        raise BadBackup(f"Field keys are not at hand: {', '.join(sorted(lacking))}.")
+    say(f"{_inspect_sealed(connection)} protected rows were opened.")
+
+
+def _inspect_counts(connection: Connection, told: dict[str, int]) -> None:
+    found = count(connection)
+    wrong = sorted(name for name in told.keys() | found.keys() if told.get(name) != found.get(name))
+    if wrong:
+        raise BadBackup(f"Rows are lacking or too many in {', '.join(wrong)}.")
+
+
+def _inspect_sqlite(connection: Connection) -> None:
+    whole = connection.execute(text("PRAGMA integrity_check")).scalar()
+    if whole != "ok":
+        raise BadBackup("The file is damaged.")
+    broken = connection.execute(text("PRAGMA foreign_key_check")).first()
+    if broken is not None:
+        raise BadBackup(f"A row of {broken[0]} names one of {broken[2]} that is not there.")
+
+
+def _inspect_sealed(connection: Connection) -> int:
+    opened = 0
+    for table in db.metadata.sorted_tables:
+        if not db.sealed_columns(table) or not {"id", "clinic_id"} <= {*table.c.keys()}:
+            continue
+        newest = select(table).order_by(table.c.id.desc()).limit(SAMPLE)
+        for row in connection.execute(newest).mappings():
+            try:
+                db.reveal(table, dict(row))
+            except Unavailable:
+                raise BadBackup(f"A protected column of {table.name} can't be opened.") from None
+            opened += 1
+    return opened

@@ -1,0 +1,48 @@
+"""Restoring: a checked backup into an empty place, looked through again where it stands."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import inspect as looking, make_url
+from sqlalchemy.engine import URL
+
+from api.backups import shelf
+from api.backups.checking import BadBackup, check, inspect, load
+from api.backups.making import SQLITE, connected
+from api.config import settings
+
+
+def restore(folder: Path, say: Callable[[str], None]) -> None:
+    """Restore a backup into the database of the settings, which must be empty.
+
+    Raises `BadBackup` when the backup is not whole, of another engine, or the place is taken.
+    """
+    check(folder, say)
+    manifest = shelf.read_manifest(folder)
+    url = make_url(settings().backup_url or settings().url)
+    to_sqlite = url.get_backend_name() == "sqlite"
+    if to_sqlite != (manifest["file"] == SQLITE):
+        raise BadBackup("The backup is of another kind of database than DATABASE_URL names.")
+    if to_sqlite:
+        _copy(folder / SQLITE, Path(str(url.database)))
+    else:
+        _refuse_filled(url)
+        load(folder / manifest["file"], url)
+    with connected(url) as connection:
+        inspect(connection, manifest, say)
+
+
+def _refuse_filled(url: URL) -> None:
+    with connected(url) as connection:
+        if looking(connection).get_table_names():
+            raise BadBackup("The database is not empty; restore into a new one.")
+
+
+def _copy(file: Path, to: Path) -> None:
+    taken = [place for place in (to, Path(f"{to}-wal"), Path(f"{to}-shm")) if place.exists()]
+    if taken:
+        raise BadBackup(f"{taken[0].name} is there already; move it away first.")
+    to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    shutil.copy(file, to)
+    to.chmod(0o600)

@@ -1,0 +1,182 @@
+"""The doctor: looks at a clinic's server from the inside and says what is wrong, a line each."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+
+from api import clock, db, schema, vault
+from api.access import keys
+from api.access.users import clinics
+from api.backups import newest_checked
+from api.config import settings
+from api.core import beats, on_call
+from api.core.alerts import overdue_since
+from api.errors import Unsafe
+from api.outbox.lag import oldest_due
+
+OK, WARN, RED = "ok", "warn", "red"
+LAG = timedelta(minutes=5)
+"""How long something may be due before nobody can be doing it."""
+BACKUP_AGE = timedelta(hours=48)
+"""The age at which a backup no longer serves (HIPAA Security Rule, proposed 45 CFR 164.308)."""
+LEAST_FREE = 0.10
+"""The share of the disk that should be free."""
+REVIEW_SOON = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: what was looked at, how it stands, and what to do if it does not stand well."""
+
+    name: str
+    level: str
+    words: str
+
+
+def examine() -> Iterator[Finding]:
+    """Everything that is looked at, each by itself: one that fails does not hide the next."""
+    for name, look in LOOKS.items():
+        try:
+            yield from (Finding(name, level, words) for level, words in look())
+        except (DBAPIError, Unsafe, OSError, ValueError) as problem:
+            yield Finding(name, RED, f"could not be looked at ({type(problem).__name__})")
+
+
+Seen = Iterator[tuple[str, str]]
+
+
+def _schema() -> Seen:
+    now, newest = db.schema_version(), schema.head()
+    if now == newest:
+        yield OK, f"at {now}"
+    else:
+        yield RED, f"at {now}, the newest is {newest}: flask --app wsgi migrate"
+
+
+def _roles() -> Seen:
+    with db.transaction() as store:
+        if not store.on_postgres:
+            yield OK, "SQLite: whoever may read the file reads the database"
+            return
+        asked = "SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user"
+        superuser, bypasses = store.execute(text(asked)).one()
+    if superuser or bypasses:
+        yield RED, "the application's role is a superuser or passes over row-level security"
+    else:
+        yield OK, "the application's role has no more rights than it needs"
+
+
+def _keys() -> Seen:
+    signing, field = len(keys.private_keys()), len(vault.key_ids())
+    yield (
+        OK,
+        f"{signing} signing and {field} field keys, fingerprint {fingerprint(settings().keys)}",
+    )
+    if not settings().keys_copy:
+        yield WARN, "KEYS_COPY_DIR is not set: nobody knows whether there is a copy of the keys"
+    elif fingerprint(Path(settings().keys_copy)) != fingerprint(settings().keys):
+        yield RED, "the copy of the keys is not what is in use: copy the folder of keys again"
+    else:
+        yield OK, "the copy of the keys is the same"
+
+
+def fingerprint(folder: Path) -> str:
+    """What tells one folder of keys from another, without telling a key: 16 hex digits."""
+    whole = sha256()
+    for path in sorted(folder.glob("*")):
+        if path.is_file():
+            whole.update(path.name.encode() + b"\0" + sha256(path.read_bytes()).digest())
+    return whole.hexdigest()[:16]
+
+
+def _worker() -> Seen:
+    with db.transaction():
+        silent = beats.is_silent()
+    if silent:
+        yield RED, "no worker was heard of in the last minute: flask --app wsgi worker"
+    else:
+        yield OK, "heard of in the last minute"
+
+
+def _lag(what: str, find: Callable[[], datetime | None]) -> Callable[[], Seen]:
+    def look() -> Seen:
+        with db.transaction():
+            since = find()
+        late = None if since is None else clock.now() - since
+        if late is not None and late > LAG:
+            yield RED, f"{what} has been due for {int(late.total_seconds() // 60)} minutes"
+        else:
+            yield OK, f"no {what} is late"
+
+    return look
+
+
+def _on_call() -> Seen:
+    said = {
+        on_call.NOBODY_ON_CALL: "in at least one clinic nobody is on call now",
+        on_call.NO_CHANNEL: "in at least one clinic no channel is set by which to tell them",
+    }
+    with db.transaction():
+        lacking = [said[code] for code in on_call.degraded() if code in said]
+    yield from ((RED, words) for words in lacking)
+    if not lacking:
+        yield OK, "every clinic has somebody on call, and a channel"
+
+
+def _crisis() -> Seen:
+    with db.transaction() as store:
+        rows = store.rows(select(clinics.c.name, clinics.c.crisis_resources))
+    for row in rows:
+        yield from _crisis_of(row["name"], row["crisis_resources"] or {})
+
+
+def _crisis_of(name: str, resources: dict[str, Any]) -> Seen:
+    if not resources:
+        yield RED, f"{name} has no crisis resources: nobody in danger is told whom to call"
+    today = clock.now().date()
+    for locale, one in sorted(resources.items()):
+        on = datetime.fromisoformat(one["review_on"]).date()
+        if on < today:
+            yield RED, f"{name}, {locale}: should have been looked at by {on}"
+        elif on - today < REVIEW_SOON:
+            yield WARN, f"{name}, {locale}: to be looked at by {on}"
+        else:
+            yield OK, f"{name}, {locale}: good until {on}"
+
+
+def _backup() -> Seen:
+    made_at = newest_checked(settings().backups)
+    if made_at is None:
+        yield RED, "no backup was ever checked: flask --app wsgi backup make --check"
+        return
+    age = datetime.now(UTC) - made_at
+    hours = int(age.total_seconds() // 3600)
+    yield (RED if age > BACKUP_AGE else OK), f"the newest that was checked is {hours} hours old"
+
+
+def _disk() -> Seen:
+    used = shutil.disk_usage(settings().data)
+    free = used.free / used.total
+    words = f"{free:.0%} free where the data lie"
+    yield (RED if free < LEAST_FREE else OK), words
+
+
+LOOKS: dict[str, Callable[[], Seen]] = {
+    "schema": _schema,
+    "roles": _roles,
+    "keys": _keys,
+    "worker": _worker,
+    "outbox": _lag("delivery", oldest_due),
+    "alerts": _lag("escalation", overdue_since),
+    "on call": _on_call,
+    "crisis": _crisis,
+    "backup": _backup,
+    "disk": _disk,
+}

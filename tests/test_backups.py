@@ -1,0 +1,184 @@
+"""A backup is whole or it says so; a restored clinic is the clinic that was."""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from sqlalchemy import select
+
+from api import backups, config, db, vault
+from api.access import keys
+from api.core.patients import patients
+from tests import postgres
+from tests.builders import Scene, make_patient
+from tests.conftest import empty_database
+
+
+@pytest.fixture
+def programs(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL's programs on the PATH, as they are where PostgreSQL's clients are installed."""
+    found, why = postgres.find_programs()
+    if database == "postgres":
+        if found is None or not (found / "pg_dump").exists():
+            pytest.fail(f"there is no pg_dump: {why}")
+        monkeypatch.setenv("PATH", f"{found}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.fixture
+def backup(scene: Scene, programs: None, tmp_path: Path) -> Path:
+    """A backup of the database of the tests, with one patient in it at least."""
+    return backups.make(tmp_path / "shelf", lambda _: None)
+
+
+def told(folder: Path) -> dict[str, object]:
+    content: dict[str, object] = json.loads((folder / "manifest.json").read_text())
+    return content
+
+
+def test_a_backup_is_checked_whole_and_says_so(backup: Path) -> None:
+    said: list[str] = []
+    backups.check(backup, said.append)
+    assert "protected rows were opened" in said[-1] and not said[-1].startswith("0 ")
+    assert backups.newest_checked(backup.parent) is not None
+    assert told(backup)["keys"] == vault.key_ids()
+
+
+def test_a_changed_byte_is_found(backup: Path) -> None:
+    file = backup / str(told(backup)["file"])
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(backups.BadBackup, match="SHA-256"):
+        backups.check(backup, print)
+    assert backups.newest_checked(backup.parent) is None
+
+
+def test_rows_that_are_lacking_are_found(backup: Path) -> None:
+    manifest = told(backup)
+    counts = dict(manifest["counts"])  # type: ignore[call-overload]
+    counts["patients"] += 1
+    (backup / "manifest.json").write_text(json.dumps(manifest | {"counts": counts}))
+    with pytest.raises(backups.BadBackup, match="patients"):
+        backups.check(backup, print)
+
+
+def test_without_the_key_it_was_written_with_a_backup_is_not_whole(
+    backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault.make_keys(tmp_path / "keys")
+    with other_keys(tmp_path, monkeypatch), pytest.raises(backups.BadBackup, match="keys"):
+        backups.check(backup, print)
+
+
+def test_a_key_of_the_same_name_that_is_another_key_is_found(
+    backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault.make_keys(tmp_path / "keys")
+    file = tmp_path / "keys" / "field-keys.json"
+    other = json.loads(file.read_text())
+    [kid] = vault.key_ids()
+    [secret] = other["keys"].values()
+    file.write_text(json.dumps({"current": kid, "keys": {kid: secret}}))
+    with other_keys(tmp_path, monkeypatch), pytest.raises(backups.BadBackup, match="opened"):
+        backups.check(backup, print)
+
+
+class other_keys:  # noqa: N801 it reads as what it does
+    """Within it the data folder is another, with its keys."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.monkeypatch = folder, monkeypatch
+
+    def __enter__(self) -> None:
+        self.before = os.environ["FRESHTRAIL_DATA"]
+        self.monkeypatch.setenv("FRESHTRAIL_DATA", str(self.folder))
+        forget()
+
+    def __exit__(self, *_: object) -> None:
+        self.monkeypatch.setenv("FRESHTRAIL_DATA", self.before)
+        forget()
+
+
+def forget() -> None:
+    """What a process reads once is read again."""
+    for read in (config.settings, vault._masters, vault._key, vault._cipher, keys.private_keys):
+        read.cache_clear()
+
+
+def test_what_is_restored_is_what_was_there(backup: Path, scene: Scene, tmp_path: Path) -> None:
+    with empty_database(tmp_path):
+        backups.restore(backup, lambda _: None)
+        with db.transaction() as store:
+            asked = select(patients).where(patients.c.id == scene.patient["id"])
+            row = store.row(asked, opens=patients)
+        assert row is not None and row["clinic_id"] == scene.clinic_id
+
+
+def test_nothing_is_restored_over_what_is_there(backup: Path, tmp_path: Path) -> None:
+    with pytest.raises(backups.BadBackup, match=r"there already|not empty"):
+        backups.restore(backup, print)
+
+
+def test_a_backup_made_while_others_write_is_one_moment(
+    scene: Scene, programs: None, tmp_path: Path
+) -> None:
+    from threading import Event, Thread
+
+    stop = Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            with db.transaction():
+                make_patient(scene.clinic_id)
+
+    writer = Thread(target=write)
+    writer.start()
+    try:
+        folder = backups.make(tmp_path / "shelf", print)
+    finally:
+        stop.set()
+        writer.join()
+    backups.check(folder, print)
+
+
+def test_a_broken_reference_is_found(backup: Path, database: str) -> None:
+    if database != "sqlite":
+        return  # PostgreSQL does not restore one
+    file = backup / "database.sqlite"
+    with closing(sqlite3.connect(file)) as copy:
+        copy.execute("PRAGMA foreign_keys=OFF")
+        copy.execute("UPDATE patients SET clinic_id = ?", ("0" * 32,))
+        copy.commit()
+    from api.backups import shelf
+
+    (backup / "manifest.json").write_text(json.dumps(told(backup) | {"sha256": shelf.digest(file)}))
+    with pytest.raises(backups.BadBackup, match="names one of"):
+        backups.check(backup, print)
+
+
+@pytest.fixture
+def shell(application: Flask) -> Iterator[object]:
+    """`shell(*words)` runs a command."""
+
+    def run(*words: str) -> Result:
+        return application.test_cli_runner().invoke(args=words)
+
+    yield run
+
+
+def test_the_commands_say_what_they_do(
+    shell: object, scene: Scene, programs: None, tmp_path: Path
+) -> None:
+    made = shell("backup", "make", "--to", str(tmp_path / "shelf"), "--check")  # type: ignore[operator]
+    assert made.exit_code == 0, made.output
+    folder = made.output.splitlines()[-1].removeprefix("Done: ")
+    again = shell("backup", "check", folder)  # type: ignore[operator]
+    assert again.output.endswith("The backup is whole.\n")
+    over = shell("restore", folder)  # type: ignore[operator]
+    assert over.exit_code == 1 and "Error:" in over.output

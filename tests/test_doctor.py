@@ -1,0 +1,115 @@
+"""The doctor: what is well is a line, what is not is a red one, and the shell is told."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from sqlalchemy import delete, select, update
+
+from api import clock, config, db, doctor
+from api.access.users import clinics
+from api.core import beats
+from api.core.alerts import alerts
+from api.core.beats import worker_beats
+from tests.builders import Scene
+from tests.conftest import empty_database
+
+
+def levels(name: str) -> list[str]:
+    return [finding.level for finding in doctor.examine() if finding.name == name]
+
+
+def test_everything_is_looked_at_and_each_has_its_line(scene: Scene) -> None:
+    found = [finding.name for finding in doctor.examine()]
+    assert set(found) == set(doctor.LOOKS)
+
+
+def test_a_worker_that_is_silent_is_red(scene: Scene) -> None:
+    with db.transaction() as store:
+        store.execute(delete(worker_beats))
+    assert levels("worker") == ["red"]
+    with db.transaction():
+        beats.beat("worker")
+    assert levels("worker") == ["ok"]
+
+
+def test_an_escalation_that_nobody_does_is_red(scene: Scene, open_alert: Any) -> None:
+    assert levels("alerts") == ["ok"]
+    with db.transaction() as store:
+        late = clock.now() - timedelta(minutes=6)
+        store.execute(update(alerts).where(alerts.c.id == open_alert).values(look_again_at=late))
+    assert levels("alerts") == ["red"]
+
+
+@pytest.fixture
+def open_alert(scene: Scene, call: Any) -> Any:
+    answers = {f"phq9-{n}": 1 for n in range(1, 10)}
+    given = call("PS").post(
+        f"/patients/{scene.patient['id']}/check-ins",
+        {"instrument": "phq-9", "answers": answers, "complete": True},
+    )
+    assert given.status_code == 201
+    with db.transaction() as store:
+        row = store.row(select(alerts.c.id).where(alerts.c.patient_id == scene.patient["id"]))
+        assert row is not None
+        # other tests' alerts are not this one's concern
+        others = update(alerts).where(alerts.c.id != row["id"])
+        store.execute(others.values(look_again_at=None))
+    return row["id"]
+
+
+def test_crisis_resources_that_nobody_looked_at_again_are_red(scene: Scene) -> None:
+    with db.transaction() as store:
+        row = store.row(select(clinics).where(clinics.c.id == scene.clinic_id))
+        assert row is not None
+        name = row["name"]
+        past = {"en-US": {"emergency": "911", "review_on": "2020-01-01"}}
+        mine = update(clinics).where(clinics.c.id == row["id"])
+        store.execute(mine.values(crisis_resources=past))
+    lines = [f for f in doctor.examine() if f.name == "crisis" and f.words.startswith(name)]
+    assert any(line.level == "red" and "2020-01-01" in line.words for line in lines)
+
+
+def test_a_copy_of_the_keys_that_is_another_is_red(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert levels("keys") == ["ok", "warn"]
+    (tmp_path / "field-keys.json").write_text("{}")
+    monkeypatch.setenv("KEYS_COPY_DIR", str(tmp_path))
+    config.settings.cache_clear()
+    assert levels("keys") == ["ok", "red"]
+    monkeypatch.setenv("KEYS_COPY_DIR", str(config.settings().keys))
+    config.settings.cache_clear()
+    assert levels("keys") == ["ok", "ok"]
+    monkeypatch.delenv("KEYS_COPY_DIR")
+    config.settings.cache_clear()
+
+
+def test_a_backup_that_nobody_checked_is_none(scene: Scene) -> None:
+    assert levels("backup") == ["red"]
+
+
+@pytest.fixture
+def shell(application: Flask) -> Iterator[Any]:
+    """`shell(*words)` runs a command."""
+
+    def run(*words: str) -> Result:
+        return application.test_cli_runner().invoke(args=words)
+
+    yield run
+
+
+def test_the_command_ends_with_one_when_anything_is_red(shell: Any, scene: Scene) -> None:
+    told = shell("doctor")
+    assert told.exit_code == 1 and "RED   backup" in told.output
+    assert len(told.output.splitlines()) >= len(doctor.LOOKS)
+
+
+def test_an_empty_database_is_told_of_and_hides_nothing(shell: Any, tmp_path: Path) -> None:
+    with empty_database(tmp_path):
+        told = shell("doctor")
+    assert told.exit_code == 1 and "RED   schema" in told.output and "disk" in told.output
