@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, and_, not_, select
+from sqlalchemy import ColumnElement, Select, and_, not_, or_, select
 
 from api import clock
 from api.access.policies import Actor, Role
@@ -19,6 +19,7 @@ from api.errors import Conflict, Invalid, NotAllowed
 
 ROLES = ("lead", "therapist", "prescriber", "nurse", "guide", "supervisor", "other")
 STATES = ("coming", "current", "past")
+NO_CLINICIAN = "No clinician of this clinic."
 
 
 def list_care_team(
@@ -139,17 +140,28 @@ def _current(patient: Values, clinician_id: UUID) -> Values | None:
 
 def clinician_of(clinic_id: UUID, clinician_id: UUID, pointer: str) -> Values:
     """The user row of a clinician who works at the clinic; raises `Invalid` at `pointer`."""
+    row = _clinician(clinic_id, clinician_id, pointer)
+    if row["gone"]:
+        raise Invalid([(pointer, NO_CLINICIAN)])
+    return row
+
+
+def works_here(clinic_id: UUID, clinician_id: UUID, pointer: str) -> bool:
+    """Whether a clinician still works at the clinic; raises `Invalid` for who never did."""
+    return not _clinician(clinic_id, clinician_id, pointer)["gone"]
+
+
+def _clinician(clinic_id: UUID, clinician_id: UUID, pointer: str) -> Values:
+    gone = or_(users.c.disabled_at.is_not(None), users.c.deleted_at.is_not(None))
     row = store().row(
-        select(users.c.id, users.c.display_name).where(
+        select(users.c.id, users.c.display_name, gone.label("gone")).where(
             users.c.clinic_id == clinic_id,
             users.c.id == clinician_id,
             users.c.role == Role.CLINICIAN.value,
-            users.c.disabled_at.is_(None),
-            users.c.deleted_at.is_(None),
         )
     )
     if row is None:
-        raise Invalid([(pointer, "No clinician of this clinic.")])
+        raise Invalid([(pointer, NO_CLINICIAN)])
     return row
 
 

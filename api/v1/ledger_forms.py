@@ -25,9 +25,16 @@ EVENT_ID = {
     " answered with the entry that is there."
 }
 MEASURED_AT = {"description": "When it happened. Not ahead of now, or of `device_sent_at`."}
-SENT_AT = {"description": "The device's own time as it sends this; its skew is kept."}
+SENT_AT = {
+    "description": "The device's own time as it sends this; its skew is kept, and one of more than"
+    " 15 minutes is judged (`device_clock_wrong`)."
+}
 PATIENT_ID = {"description": "Refused (`wrong_patient`) when the session is another patient's."}
 CORRECTS = {"description": "The entry that this one supersedes; with `reason`."}
+CORRECTS_EVENT = {
+    "description": "The same by its `client_event_id`, for a device that was offline and has no id"
+    " yet. One of the two."
+}
 RASS = {"description": "Richmond Agitation-Sedation Scale; 0 is alert and calm."}
 MOAAS = {"description": "Modified Observer's Assessment of Alertness/Sedation; 5 is awake."}
 ASCII = validate.Regexp(r"^[\x21-\x7e]+$", error="Visible ASCII characters alone.")
@@ -41,6 +48,9 @@ class EntryFields(Ask):
     measured_at = Instant(required=True, metadata=MEASURED_AT)
     patient_id = Id(allow_none=True, metadata=PATIENT_ID)
     corrects_id = Id(allow_none=True, metadata=CORRECTS)
+    corrects_client_event_id = Words(
+        MAX_EVENT_ID, allow_none=True, validate=ASCII, metadata=CORRECTS_EVENT
+    )
     reason = Words(2000, allow_none=True)
 
 
@@ -119,7 +129,6 @@ class PhaseFields(NotedFields):
 class VoidFields(EntryFields):
     """An entry that should not be there at all is taken back; it stays to be read."""
 
-    corrects_id = Id(required=True, metadata=CORRECTS)
     reason = Words(2000, required=True)
 
 

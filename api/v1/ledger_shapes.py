@@ -123,6 +123,7 @@ class ResultSchema(Show):
     addendum = ma.fields.Nested(AddendumRefSchema)
     code = ma.fields.String(metadata={"description": "Of `refused` and `conflict`."})
     errors = Many(ma.fields.Nested(FaultSchema))
+    superseded_by = ma.fields.UUID(metadata={"description": "What corrected it already."})
 
 
 class BatchResultSchema(Show):

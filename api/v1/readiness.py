@@ -191,11 +191,13 @@ def read_discharge(actor: Actor, session_id: Any) -> Values:
     body=RecordDischargeSchema,
     answer=DischargeSchema,
     creates=True,
+    heard=readiness.hear_refused_discharge,
     example={"oriented": True, "walks_unaided": True, "suicidality_asked": True},
 )
 def record_discharge(actor: Actor, session_id: Any, version: int | None, values: Values) -> Values:
     """Write down what was found before the patient leaves, whole.
 
-    The first time it needs no `If-Match`. Once the record is signed it is 409: add to it.
+    The first time it needs no `If-Match`. Once the record is signed it is 409: add to it. Intent
+    that was spoken of raises an alert also where the form itself is refused.
     """
     return readiness.record_discharge(actor, session_id, version, values)

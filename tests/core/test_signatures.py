@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from api import clock, db
+from api.access.users import users
 from api.core.treatment import notes, sessions, signatures, signing
 from api.db import Values
 from api.errors import NotAllowed, NotFound, NotSignedIn
@@ -182,3 +183,16 @@ def test_a_note_apart_is_no_part_of_the_record(scene: Scene) -> None:
     assert signing.sign_part(scene["CT"].actor, session["id"], "therapist")["missing"] == []
     more = note(scene, session, kind="psychotherapy", text="And this.")
     assert notes.sign_note(scene["CT"].actor, more["id"])["state"] == "signed"
+
+
+def test_a_draft_of_who_left_stays_beside_the_record_and_holds_nobody_up(scene: Scene) -> None:
+    left = colleague(scene, "therapist")
+    session = held_session(scene, scene["CT"], left)
+    kept = note(scene, session, left)
+    with refused(state="completed"):
+        signing.sign_part(scene["CT"].actor, session["id"], "therapist")
+    gone = update(users).where(users.c.id == left.user_id)
+    db.store().execute(gone.values(disabled_at=clock.now()))
+    told = signing.sign_part(scene["CT"].actor, session["id"], "therapist")
+    assert told["signed_at"] is not None
+    assert [one["id"] for one in told["unsigned_notes"]] == [kept["id"]]

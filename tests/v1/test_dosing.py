@@ -82,14 +82,14 @@ def test_a_replayed_request_is_the_same_answer(call: Any, path: str) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("systolic_mmhg", 49),
+        ("systolic_mmhg", 29),
         ("systolic_mmhg", 301),
         ("systolic_mmhg", "124"),
-        ("diastolic_mmhg", 19),
+        ("diastolic_mmhg", 9),
         ("diastolic_mmhg", 124),
         ("heart_rate_bpm", 720),
         ("spo2_percent", 9),
-        ("respirations_per_min", 3),
+        ("respirations_per_min", 81),
         ("sedation_moaas", 6),
         ("dissociation", 11),
         ("client_event_id", ""),

@@ -222,3 +222,28 @@ def test_what_is_there_is_not_put_anew_without_its_version(
     assert ct("PUT", path, body).status_code == 428
     assert ct("PUT", path, body, if_match="7").status_code == 412
     assert ct("PUT", path, body, if_match="1").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "if_match", "status"),
+    [({}, None, 428), ({}, "7", 412), ({"aldrete": {"activity": 9}}, "1", 422)],
+)
+def test_intent_is_heard_also_where_the_form_is_refused(
+    call: Any, scene: Scene, dose: str, change: Any, if_match: str | None, status: int
+) -> None:
+    ct, path = call("CT"), f"{dose}/discharge"
+    assert ct("PUT", path, {"oriented": True}).status_code == 200
+    said = {"suicidality_asked": True, "suicidal_intent": True} | change
+    more = {} if if_match is None else {"if_match": if_match}
+    told = ct("PUT", path, said, **more)
+    assert told.status_code == status and told.json["crisis"]["emergency"]
+    kept = [a for a in ct.get("/alerts").json["items"] if a["priority"] == "immediate"]
+    assert [alert["rule"] for alert in kept] == ["suicidal_intent_at_discharge"], kept
+    assert ct("PUT", path, said, **more).status_code == status
+    assert len(ct.get("/alerts").json["items"]) == 1
+
+
+def test_intent_that_somebody_else_claims_is_not_heard(call: Any, scene: Scene, dose: str) -> None:
+    said = {"suicidality_asked": True, "suicidal_intent": True}
+    assert call("CN")("PUT", f"{dose}/discharge", said, if_match="7").status_code == 404
+    assert call("CT").get("/alerts").json["items"] == []

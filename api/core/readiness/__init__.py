@@ -2,6 +2,7 @@
 
 from api.core.readiness.discharging import (
     complete_session,
+    hear_refused_discharge,
     read_discharge,
     record_discharge,
 )
@@ -17,6 +18,7 @@ __all__ = [
     "KINDS",
     "complete_session",
     "discharges",
+    "hear_refused_discharge",
     "read_discharge",
     "read_patient_readiness",
     "read_readiness",

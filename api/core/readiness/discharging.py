@@ -6,7 +6,10 @@ from uuid import UUID
 
 from api import clock
 from api.access.policies import Actor
+from api.audit import trail
 from api.core import alerts, gate
+from api.core.clinic import crisis_for
+from api.core.integration.entries import patient_of
 from api.core.readiness import leaving, overriding
 from api.core.readiness.leaving import SCALES, Stay, total
 from api.core.readiness.table import discharges
@@ -53,6 +56,22 @@ def record_discharge(actor: Actor, session_id: UUID, version: int | None, values
     if findings["suicidal_intent"]:
         _raise_alert(actor, session, bool(before.get("suicidal_intent")))
     return _show(session, row)
+
+
+def hear_refused_discharge(actor: Actor, session_id: UUID, said: Values) -> Values | None:
+    """Crisis resources, when a discharge that was refused says that there is intent.
+
+    The alert is raised in the transaction that is open; one that was said before is not raised a
+    second time. None when nothing was said of intent.
+    """
+    session = gate.find_in_chart(actor, "discharge:write", sessions, session_id)
+    if session["kind"] != "dosing" or said.get("suicidal_intent") is not True:
+        return None
+    known = bool(_said(beside.of_session(discharges, session)).get("suicidal_intent"))
+    _raise_alert(actor, session, known, refused=True)
+    patient = patient_of(session)
+    trail.touches([patient["id"]])
+    return crisis_for(patient["clinic_id"], patient["locale"])[1]
 
 
 def complete_session(actor: Actor, session_id: UUID, values: Values) -> Values:
@@ -109,7 +128,7 @@ def _said(row: Values | None) -> Values:
     return (row["findings"] or {}) | {"next_contact_at": row["next_contact_at"]}
 
 
-def _raise_alert(teller: Actor, session: Values, known: bool) -> None:
+def _raise_alert(teller: Actor, session: Values, known: bool, refused: bool = False) -> None:
     """Raise an alert of intent; one that was said before is not raised a second time."""
     source = alerts.Source(
         session["clinic_id"],
@@ -117,6 +136,7 @@ def _raise_alert(teller: Actor, session: Values, known: bool) -> None:
         clock.now(),
         session_id=session["id"],
         raised_by=teller.user_id,
+        from_refused=refused,
     )
     alerts.raise_alerts(source, [INTENT], {INTENT.rule: INTENT.priority} if known else {})
 

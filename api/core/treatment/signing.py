@@ -5,10 +5,11 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from api import clock
 from api.access.policies import Actor
+from api.access.users import users
 from api.audit import trail
 from api.core import gate
 from api.core.treatment import dosing, signatures
@@ -33,7 +34,8 @@ def sign_part(actor: Actor, session_id: UUID, part: str) -> Values:
 
     It binds what was there: the session as it stands, its signed notes and its ledger. Raises
     `Conflict` while the session is not completed or one's own notes of it are drafts, and for the
-    last part while anybody's are.
+    last part while anybody's are who can still sign them. What somebody left behind stays a draft
+    beside the record, to be read and not part of it.
     """
     seen = gate.find_in_chart(actor, "session:sign", sessions, session_id)
     session = lock_session(seen)
@@ -92,7 +94,12 @@ def _refuse_drafts(
     signer: Actor, session: Values, owed: list[Values], drafts: list[Values], closes: bool
 ) -> None:
     """Raise `Conflict` for one's own drafts, and at the last part for anybody's."""
-    in_the_way = [row for row in drafts if closes or row["author_id"] == signer.user_id]
+    gone = _gone(session["clinic_id"], {row["author_id"] for row in drafts}) if closes else set()
+    in_the_way = [
+        row
+        for row in drafts
+        if row["author_id"] == signer.user_id or (closes and row["author_id"] not in gone)
+    ]
     if in_the_way:
         raise Conflict(
             "Notes of this session are not signed.",
@@ -101,6 +108,14 @@ def _refuse_drafts(
             missing=["note_unsigned"],
             note_ids=[row["id"] for row in in_the_way],
         )
+
+
+def _gone(clinic_id: UUID, authors: set[UUID]) -> set[UUID]:
+    """Those of the authors who do not work at the clinic any more."""
+    u = users.c
+    left = or_(u.disabled_at.is_not(None), u.deleted_at.is_not(None))
+    statement = select(u.id).where(u.clinic_id == clinic_id, u.id.in_(authors), left)
+    return {row["id"] for row in store().rows(statement)}
 
 
 def _notes_of(session: Values) -> list[Values]:

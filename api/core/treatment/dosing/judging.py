@@ -25,12 +25,22 @@ from api.core.treatment.protocols.definition import (
 )
 from api.db import Values
 
-THRESHOLD: Final = "threshold"
+THRESHOLD, EARLY_WARNING = READ = ("threshold", "early_warning")
+"""Of a reading: a rule of the protocol is broken, or it is grave whatever that says."""
+GRAVE_AT: Final = {
+    "heart_rate_bpm": 40,
+    "systolic_mmhg": 90,
+    "spo2_percent": 91,
+    "respirations_per_min": 8,
+}
+"""At or below these somebody is told at once, also where the protocol has no such rule: each alone
+scores 3 in the National Early Warning Score 2 (Royal College of Physicians, London 2017)."""
 MINUTE: Final = timedelta(minutes=1)
 """How exact a time is that people note: what began or ended within its minute had done so."""
 TELLING: Final = (ALERT, STOP)
 """The judgements that somebody is told of at once."""
 DETAILS: Final = {
+    "early_warning": "A vital sign that is grave by itself.",
     "not_planned": "No dose plan covers this medicine by this route.",
     "over_plan": "More than the dose that was planned.",
     "over_max_total": "All doses together are more than the most that was planned.",
@@ -40,6 +50,8 @@ DETAILS: Final = {
     "session_ended": "The session was over.",
     "left_unobserved": "The session ended before the time of observation since this dose was over.",
     "waste_not_witnessed": "What was wasted has no witness.",
+    "witness_not_here": "The witness does not work at the clinic any more.",
+    "device_clock_wrong": "The clock of the device is far from ours; its times stand as told.",
     "adverse_event_serious": "A serious adverse event.",
     "adverse_event_severe": "A severe adverse event.",
     "adverse_event_watched": "An adverse event of which somebody is told at once.",
@@ -88,6 +100,8 @@ class Against:
     plan: Values | None
     consents: Sequence[Consent]
     doses: Sequence[Values]
+    device_clock_wrong: bool = False
+    witness_here: bool = True
 
 
 def judge(entry: Values, against: Against) -> list[Values]:
@@ -99,6 +113,9 @@ def judge(entry: Values, against: Against) -> list[Values]:
         EVENT: _of_event,
     }.get(entry["type"])
     found = [] if judged is None else judged(entry, against)
+    if against.device_clock_wrong:
+        action = ALERT if entry["type"] == DOSE else NOTE
+        found.append(_said("device_clock_wrong", action, None, against))
     return sorted(found, key=lambda one: (one["action"] not in TELLING, one["action"] != STOP))
 
 
@@ -116,7 +133,7 @@ def readings_of(entry: Values) -> dict[str, float]:
 def tells(judgements: Iterable[Values]) -> list[str]:
     """The flags of the alerts that these judgements raise."""
     told = [one for one in judgements if one["action"] in TELLING]
-    return [FLAGS[one["field"]] if one["code"] == THRESHOLD else one["rule"] for one in told]
+    return [FLAGS[one["field"]] if one["code"] in READ else one["rule"] for one in told]
 
 
 def total_mg(doses: Iterable[Values]) -> float:
@@ -127,11 +144,20 @@ def total_mg(doses: Iterable[Values]) -> float:
 def _of_readings(entry: Values, against: Against) -> list[Values]:
     dosed = any(dose["measured_at"] <= entry["measured_at"] for dose in against.doses)
     measured = readings_of(entry)
-    return [
+    found = [
         _broken(rule, measured[rule.field], against.protocol)
         for rule in against.protocol.thresholds
         if rule.field in measured and _applies(rule, dosed) and _breaks(rule, measured)
     ]
+    told = {one["field"] for one in found if one["action"] in TELLING}
+    grave = {name for name, value in measured.items() if value <= GRAVE_AT.get(name, -1)}
+    return found + [_grave(name, measured[name], against) for name in sorted(grave - told)]
+
+
+def _grave(name: str, value: float, against: Against) -> Values:
+    limit = GRAVE_AT[name]
+    said = _said(EARLY_WARNING, ALERT, value, against)
+    return said | {"field": name, "limit": {"at_most": limit}}
 
 
 def _applies(rule: Threshold, dosed: bool) -> bool:
@@ -168,6 +194,8 @@ def _of_dose(entry: Values, against: Against) -> list[Values]:
     content = entry["content"]
     if content.get("wasted_mg") and content.get("witnessed_by") is None:
         found.append(("waste_not_witnessed", NOTE, content["wasted_mg"]))
+    if not against.witness_here:
+        found.append(("witness_not_here", NOTE, None))
     return [_said(code, action, value, against) for code, action, value in found]
 
 

@@ -5,7 +5,7 @@ supersedes it; one that comes after the record was signed becomes a draft addend
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -14,7 +14,7 @@ from api import clock
 from api.access.policies import Actor
 from api.audit import trail
 from api.core import gate
-from api.core.care_team import clinician_of
+from api.core.care_team import works_here
 from api.core.treatment.dosing import after_signing, alerting, finding, showing
 from api.core.treatment.dosing.judging import judge
 from api.core.treatment.dosing.monitoring import standing
@@ -35,10 +35,13 @@ STORED, ALREADY_STORED, AS_ADDENDUM, CONFLICT, REFUSED = RESULTS = (
     "refused",
 )
 WRONG_PATIENT: Final = "wrong_patient"
+AHEAD: Final = "This lies ahead; a device whose clock does too tells it in device_sent_at."
 CLOCKS_DIFFER: Final = timedelta(seconds=30)
 SKEW_BELIEVED: Final = timedelta(minutes=15)
-"""How far a device that tells its own time may run ahead of ours."""
+"""How far a device's clock may be from ours before its times are judged."""
 ABOUT: Final = ("type", "client_event_id", "measured_at", "corrects_id", "reason", "patient_id")
+BY_EVENT: Final = "corrects_client_event_id"
+"""Names what is corrected where a device has not been told its id yet."""
 """What an entry says of itself; the rest is its content."""
 
 
@@ -82,7 +85,9 @@ def _one_of_many(ledger: "_Ledger", item: Values) -> Values:
         return told | {"outcome": REFUSED, "code": code, "errors": errors}
     except Conflict as refusal:
         errors = [{"pointer": "/client_event_id", "detail": refusal.detail}]
-        return told | {"outcome": CONFLICT, "code": refusal.extras["code"], "errors": errors}
+        code, by = refusal.extras["code"], refusal.extras.get("superseded_by")
+        named = {} if by is None else {"superseded_by": by}
+        return told | {"outcome": CONFLICT, "code": code, "errors": errors} | named
 
 
 def _open(actor: Actor, seen: Values, device_sent_at: datetime | None) -> "_Ledger":
@@ -114,13 +119,17 @@ class _Ledger:
 
     def take(self, given: Values) -> Values:
         """Take one entry; raises `Invalid` or `Conflict` before anything of it is written."""
-        entry = self._said(given)
+        entry = self._said(self._with_corrected(given))
         known = self._known(entry)
         if known is not None:
             return known
-        self._check(entry)
+        witness_here = self._check(entry)
         doses = self._doses(entry["corrects_id"])
-        judgements = judge(entry, self.judged_by.with_doses(doses))
+        against = self.judged_by.with_doses(doses)
+        seen = replace(
+            against, witness_here=witness_here, device_clock_wrong=self._device_clock_wrong()
+        )
+        judgements = judge(entry, seen)
         if self.is_signed:
             addendum = after_signing.become_addendum(self.recorder, self.session, entry)
             self.drafted[entry["client_event_id"]] = {"entry": entry, "addendum": addendum}
@@ -156,6 +165,19 @@ class _Ledger:
             for one in results
         ]
 
+    def _with_corrected(self, given: Values) -> Values:
+        """The same, with the id of what it corrects where it names that by its event id."""
+        given = dict(given)
+        event_id = given.pop(BY_EVENT, None)
+        if event_id is None:
+            return given
+        if given.get("corrects_id") is not None:
+            raise Invalid([(f"/{BY_EVENT}", "One of the two names what is corrected.")])
+        there = [e["id"] for e in self.entries if e["client_event_id"] == event_id]
+        if not there:
+            raise Invalid([(f"/{BY_EVENT}", "No such entry of this session.")])
+        return given | {"corrects_id": there[0]}
+
     def _said(self, given: Values) -> Values:
         content = {name: value for name, value in given.items() if name not in ABOUT}
         if given["type"] == DOSE:
@@ -176,23 +198,27 @@ class _Ledger:
         _refuse_other(entry, drafted["entry"])
         return {"outcome": AS_ADDENDUM, "addendum": drafted["addendum"]}
 
-    def _check(self, entry: Values) -> None:
-        """Raise `Invalid` for what no form can see, `Conflict` for what was corrected already."""
+    def _check(self, entry: Values) -> bool:
+        """Whether its witness works here, if it names one.
+
+        Raises `Invalid` for what no form can see, `Conflict` for what was corrected already.
+        """
         patient_id = entry["patient_id"]
         if patient_id is not None and patient_id != self.session["patient_id"]:
             others = [("/patient_id", "This session is another patient's.")]
             raise Invalid(others, code=WRONG_PATIENT)
         wrong = faults(entry)
         if entry["measured_at"] > self._latest():
-            wrong.append(("/measured_at", "This lies ahead."))
+            wrong.append(("/measured_at", AHEAD))
         if wrong:
             raise Invalid(wrong)
-        witness = entry["content"].get("witnessed_by")
-        if witness is not None:
-            if witness == str(self.recorder.user_id):
-                raise Invalid([("/witnessed_by", "A witness is somebody else.")])
-            clinician_of(self.session["clinic_id"], UUID(witness), "/witnessed_by")
         self._check_correction(entry)
+        witness = entry["content"].get("witnessed_by")
+        if witness is None:
+            return True
+        if witness == str(self.recorder.user_id):
+            raise Invalid([("/witnessed_by", "A witness is somebody else.")])
+        return works_here(self.session["clinic_id"], UUID(witness), "/witnessed_by")
 
     def _check_correction(self, entry: Values) -> None:
         if entry["corrects_id"] is None:
@@ -212,10 +238,13 @@ class _Ledger:
             )
 
     def _latest(self) -> datetime:
-        """The latest instant that may be told: now, or the device's own now where it runs ahead."""
+        """The latest instant that may be told: now, or the device's own now where it tells it."""
         sent = self.device_sent_at
-        ahead = sent is not None and timedelta(0) < sent - self.now <= SKEW_BELIEVED
-        return (sent if ahead and sent is not None else self.now) + CLOCKS_DIFFER
+        return (self.now if sent is None else max(sent, self.now)) + CLOCKS_DIFFER
+
+    def _device_clock_wrong(self) -> bool:
+        sent = self.device_sent_at
+        return sent is not None and abs(sent - self.now) > SKEW_BELIEVED
 
     def _doses(self, without: UUID | None) -> list[Values]:
         there = standing(self.entries)
