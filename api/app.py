@@ -16,6 +16,7 @@ from api.access import tokens
 from api.access.policies import Actor
 from api.audit import trail
 from api.config import settings
+from api.core import sealing as _sealing  # noqa: F401
 from api.core.outcomes import worsening as _worsening  # noqa: F401
 from api.core.treatment import sessions as _sessions  # noqa: F401
 from api.errors import Busy, Refusal, Stale, Unavailable

@@ -15,9 +15,10 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from api import clock, db, demo, logs, operating, schema, supervisor, vault
+from api import audit_commands, clock, db, demo, logs, operating, schema, supervisor, vault
 from api.access import keys
 from api.app import build
+from api.audit import checkpoints, seal
 from api.config import settings
 from api.core import accounts, invitations, operators
 from api.core.outcomes import importing, sheet as sheets
@@ -43,6 +44,8 @@ def make_missing_keys() -> list[str]:
         made.append("signing key")
     if vault.make_keys(settings().keys):
         made.append("field key")
+    if checkpoints.make_key(settings().keys):
+        made.append("checkpoint key")
     return made
 
 
@@ -60,6 +63,7 @@ def migrate_command(to: str | None) -> None:
     with db.transaction() as store:
         if store.on_postgres:
             store.execute(db.feed.bring_home())
+            seal.begin_again(store)
     click.echo(f"The database stands at {db.schema_version()}.")
 
 
@@ -290,6 +294,7 @@ def _with_commands(made: Flask) -> Flask:
     for group in (keys_group, clinic_group, document_group):
         made.cli.add_command(group)
     operating.register(made)
+    audit_commands.register(made)
     return made
 
 

@@ -45,6 +45,7 @@ class Settings:
     metrics_port: int = field(default=0, metadata={"env": "METRICS_PORT"})
     backup_dir: str = field(default="", metadata={"env": "BACKUP_DIR"})
     backup_url: str = field(default="", metadata={"env": "BACKUP_DATABASE_URL"})
+    checkpoint_dir: str = field(default="", metadata={"env": "CHECKPOINT_DIR"})
     keys_copy: str = field(default="", metadata={"env": "KEYS_COPY_DIR"})
     security_contact: str = field(
         default="mailto:security@freshtrail.example", metadata={"env": "SECURITY_CONTACT"}
@@ -64,6 +65,11 @@ class Settings:
     def metrics(self) -> Path:
         """The folder in which the workers count together."""
         return self.data / "metrics"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the audit trail's checkpoints; best on another disk, shipped elsewhere."""
+        return Path(self.checkpoint_dir) if self.checkpoint_dir else self.data / "checkpoints"
 
     @property
     def backups(self) -> Path:

@@ -23,6 +23,7 @@ from sqlalchemy import create_engine, make_url, text  # noqa: E402
 
 from api import config, db, vault  # noqa: E402
 from api.access import keys  # noqa: E402
+from api.audit import checkpoints  # noqa: E402
 from tests import builders  # noqa: E402
 
 ENGINES = ("sqlite", "postgres")
@@ -37,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Keys of this run, in a folder that goes with it."""
     vault.make_keys(_DATA / "keys")
     keys.make_keys(_DATA / "keys")
+    checkpoints.make_key(_DATA / "keys")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

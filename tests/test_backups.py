@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -31,8 +32,10 @@ def programs(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def backup(scene: Scene, programs: None, tmp_path: Path) -> Path:
-    """A backup of the database of the tests, with one patient in it at least."""
+def backup(scene: Scene, call: Any, programs: None, tmp_path: Path) -> Path:
+    """A backup of the database of the tests, with one patient and a moment of theirs at least."""
+    told = {"text": "The old trail, and I saw it."}
+    assert call("PS").post(f"/patients/{scene.patient['id']}/moments", told).status_code == 201
     return backups.make(tmp_path / "shelf", lambda _: None)
 
 

@@ -61,7 +61,7 @@ def test_a_server_of_before_goes_on_at_a_later_schema(
 def test_keys_are_made_once_and_never_touched_again(shell: Any, tmp_path: Path) -> None:
     first = shell("keys", "make", FRESHTRAIL_DATA=str(tmp_path))
     made = {path: path.read_bytes() for path in (tmp_path / "keys").iterdir()}
-    assert first.output == "Made: signing key, field key.\n"
+    assert first.output == "Made: signing key, field key, checkpoint key.\n"
     assert all(path.stat().st_mode & 0o077 == 0 for path in made)
     assert shell("keys", "make").output == "Every key is there already.\n"
     assert {path: path.read_bytes() for path in (tmp_path / "keys").iterdir()} == made

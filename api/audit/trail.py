@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Index, PrimaryKeyConstraint, String, Table, Text, Uuid
+from sqlalchemy import BigInteger, Column, Index, PrimaryKeyConstraint, String, Table, Text, Uuid
 
 from api import clock
 from api.db import Instant, Store, metadata, new_id
@@ -32,8 +32,11 @@ audit_events = Table(
     Column("request_id", String(64), nullable=False),
     Column("client_ip", String(45)),
     Column("field_names", Text),
+    Column("xid", BigInteger),
     PrimaryKeyConstraint("clinic_id", "id"),
 )
+"""`xid` is the transaction that wrote it, filled in by PostgreSQL; empty on SQLite."""
+Index("ix_audit_events_order", *audit_events.c["clinic_id", "xid"])
 audit_event_patients = Table(
     "audit_event_patients",
     metadata,

@@ -1,0 +1,140 @@
+"""Inspecting: the chains of a database read and verified, with what lies outside it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, and_, create_engine, exists, func, select
+from sqlalchemy.pool import NullPool
+
+from api.audit import checkpoints, verifying
+from api.audit.chain import body_of
+from api.audit.seal import audit_heads, audit_seals
+from api.audit.trail import audit_event_patients, audit_events
+from api.db import Instant
+
+AT_ONCE: Final = 1000
+"""Links that are read at a time."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found of a clinic: its verdict, and what is not sealed yet."""
+
+    clinic_id: UUID
+    verdict: verifying.Verdict
+    unsealed: int
+    oldest_unsealed_at: datetime | None
+    checkpoints: int
+
+
+@contextmanager
+def one_moment(url: str) -> Iterator[Connection]:
+    """A connection that sees one moment of a database, whatever is written meanwhile."""
+    sqlite = url.startswith("sqlite")
+    how: dict[str, Any] = {} if sqlite else {"isolation_level": "REPEATABLE READ"}
+    engine = create_engine(url, poolclass=NullPool, **how)
+    with engine.connect() as connection:
+        if sqlite:
+            connection.exec_driver_sql("BEGIN")
+        yield connection
+
+
+def inspect(
+    connection: Connection, folder: Path | None, clinics: Sequence[UUID] | None = None
+) -> list[Report]:
+    """Verify the chains of all clinics, or of some; without a folder no checkpoint is asked.
+
+    The connection should be one of `one_moment`. Checkpoints are read before the database, for
+    they are written after it: what they tell of must be there.
+    """
+    told = _told(folder)
+    chosen = _clinics(connection, told) if clinics is None else list(clinics)
+    heads = {one: _head(connection, one, folder is not None) for one in chosen}
+    points = {one: _again(folder, one, heads[one], told.get(one, [])) for one in chosen}
+    verdicts = {
+        one: verifying.follow(_links(connection, one), [point.size for point in points[one]])
+        for one in chosen
+    }
+    verifying.name_unfit(verdicts)
+    for one in chosen:
+        verifying.judge_end(verdicts[one], heads[one], points[one])
+    return [
+        Report(one, verdicts[one], *_unsealed(connection, one), len(points[one])) for one in chosen
+    ]
+
+
+Told = dict[UUID, list[checkpoints.Checkpoint]]
+
+
+def _told(folder: Path | None) -> Told:
+    files = folder.glob("*.checkpoints") if folder and folder.exists() else ()
+    return {UUID(f.stem): [*checkpoints.read(f.parent, UUID(f.stem))] for f in files}
+
+
+def _again(
+    folder: Path | None, clinic_id: UUID, head: verifying.Head | None, points: list[Any]
+) -> list[checkpoints.Checkpoint]:
+    """The checkpoints; read once more where the first look may have met a line half written."""
+    begun = head is not None and head.told_seq > 0 and not points
+    if folder is None or not (begun or any(not one.good for one in points)):
+        return points
+    last = max((one.size for one in points if one.good), default=head.told_seq if head else 0)
+    return [one for one in checkpoints.read(folder, clinic_id) if one.size <= last or not one.good]
+
+
+def _clinics(connection: Connection, told: Told) -> list[UUID]:
+    """Every clinic that has a chain, or had one by its checkpoints."""
+    there = {row[0] for row in connection.execute(select(audit_heads.c.clinic_id))}
+    there |= {row[0] for row in connection.execute(select(audit_seals.c.clinic_id).distinct())}
+    return sorted(there | told.keys())
+
+
+def _head(connection: Connection, clinic_id: UUID, asks_outside: bool) -> verifying.Head | None:
+    h = audit_heads.c
+    mine = select(h.seq, h.hash, h.told_seq).where(h.clinic_id == clinic_id)
+    row = connection.execute(mine).first()
+    return row and verifying.Head(row.seq, row.hash, row.told_seq if asks_outside else 0)
+
+
+def _links(connection: Connection, clinic_id: UUID) -> Iterator[verifying.Link]:
+    """The links of a chain in their order, a thousand at a time."""
+    s, e = audit_seals.c, audit_events.c
+    same = and_(e.clinic_id == s.clinic_id, e.id == s.event_id)
+    columns: list[Any] = [s.seq, s.prev_hash, s.hash, s.event_id, *audit_events.c]
+    joined = select(*columns).select_from(audit_seals.outerjoin(audit_events, same))
+    after = 0
+    while True:
+        page = joined.where(s.clinic_id == clinic_id, s.seq > after).order_by(s.seq)
+        rows = [row._mapping for row in connection.execute(page.limit(AT_ONCE))]
+        if not rows:
+            return
+        touched = _patients(connection, clinic_id, [row[s.event_id] for row in rows])
+        for row in rows:
+            event = {column.key: row[column] for column in audit_events.c}
+            gone = event["id"] is None
+            body = None if gone else body_of(event, touched.get(event["id"], ()))
+            yield verifying.Link(row[s.seq], row[s.prev_hash], row[s.hash], body)
+        after = rows[-1][s.seq]
+
+
+def _patients(connection: Connection, clinic_id: UUID, ids: list[UUID]) -> dict[UUID, list[UUID]]:
+    p = audit_event_patients.c
+    asked = select(p.event_id, p.patient_id).where(p.clinic_id == clinic_id, p.event_id.in_(ids))
+    found: dict[UUID, list[UUID]] = {}
+    for event_id, patient_id in connection.execute(asked):
+        found.setdefault(event_id, []).append(patient_id)
+    return found
+
+
+def _unsealed(connection: Connection, clinic_id: UUID) -> tuple[int, datetime | None]:
+    """How many events are not proven yet, and the oldest of them."""
+    e, s = audit_events.c, audit_seals.c
+    sealed = exists().where(s.clinic_id == e.clinic_id, s.event_id == e.id)
+    asked = select(func.count(), func.min(e.at, type_=Instant()))
+    count, oldest = connection.execute(asked.where(e.clinic_id == clinic_id, ~sealed)).one()
+    return int(count), oldest

@@ -1,0 +1,80 @@
+"""Commands of the audit trail: verify it, and tell that a backup was restored by intent."""
+
+from pathlib import Path
+from uuid import UUID
+
+import click
+from flask import Flask
+from flask.cli import AppGroup
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+
+from api import clock, db
+from api.audit import checkpoints
+from api.audit.inspecting import Report, inspect, one_moment
+from api.audit.seal import audit_heads
+from api.config import settings
+from api.errors import Unsafe
+
+OK, TAMPERED, UNDECIDED = 0, 2, 3
+audit_group = AppGroup("audit", help="The audit trail.")
+
+
+@audit_group.command("verify")
+@click.option("--clinic", type=click.UUID, help="One clinic alone.")
+@click.option(
+    "--checkpoints", "folder", type=click.Path(path_type=Path), help="Default CHECKPOINT_DIR."
+)
+def verify_command(clinic: UUID | None, folder: Path | None) -> None:
+    """Verify every chain against its events and its checkpoints.
+
+    Exit status 0: nothing was touched; 2: something was, with the first place and what was done;
+    3: it can't be decided. Events of the last seconds are not sealed yet: they are counted.
+    """
+    try:
+        reports = _inspected(folder or settings().checkpoints, clinic)
+    except (DBAPIError, Unsafe, OSError) as problem:
+        why = str(problem) if isinstance(problem, Unsafe) else type(problem).__name__
+        click.echo(f"It can't be decided: {why}")
+        raise SystemExit(UNDECIDED) from None
+    for report in reports:
+        click.echo(_line(report))
+    if any(report.verdict.tampering for report in reports):
+        raise SystemExit(TAMPERED)
+
+
+def _inspected(folder: Path, clinic: UUID | None) -> list[Report]:
+    with one_moment(settings().url) as connection:
+        return inspect(connection, folder, None if clinic is None else [clinic])
+
+
+def _line(report: Report) -> str:
+    verdict, first = report.verdict, report.verdict.first()
+    words = [f"{report.clinic_id}: {verdict.sealed} sealed, {report.checkpoints} checkpoints"]
+    if report.unsealed:
+        words.append(f"{report.unsealed} not sealed yet, the oldest of {report.oldest_unsealed_at}")
+    words += verdict.warnings
+    words.append("as it was written" if first is None else f"TAMPERED at {first.seq}: {first.what}")
+    return "; ".join(words)
+
+
+@audit_group.command("recovery")
+@click.option("--clinic", type=click.UUID, help="One clinic alone; default all.")
+def recovery_command(clinic: UUID | None) -> None:
+    """Tell that a backup was restored by intent: checkpoints of a later state bind no more.
+
+    Writes a signed line of it into the checkpoints of each clinic.
+    """
+    with db.transaction() as store:
+        h = audit_heads.c
+        asked = select(h.clinic_id, h.seq, h.hash)
+        rows = store.rows(asked if clinic is None else asked.where(h.clinic_id == clinic))
+    for row in rows:
+        place = (row["clinic_id"], row["seq"], row["hash"])
+        checkpoints.write(settings().checkpoints, *place, clock.now(), recovery=True)
+    click.echo(f"Told of {len(rows)} clinics.")
+
+
+def register(app: Flask) -> None:
+    """Teach the shell these commands."""
+    app.cli.add_command(audit_group)

@@ -1,0 +1,43 @@
+"""Sealing, as the worker does it: the trail's events into their chains, and checkpoints outside."""
+
+from functools import cache
+
+from sqlalchemy import select
+
+from api import clock
+from api.audit import checkpoints, seal
+from api.audit.seal import audit_heads
+from api.config import settings
+from api.core.clocks import DUE
+from api.db import store
+
+
+def seal_due() -> bool:
+    """Seal some events of one clinic, in the transaction that is open; false when none wait."""
+    return seal.seal_due(store())
+
+
+def tell_due() -> bool:
+    """Write the checkpoint of one clinic, of what is committed; false when none is due."""
+    h = audit_heads.c
+    behind = select(audit_heads).where(h.seq > h.told_seq)
+    row = store().row(
+        behind.order_by(h.told_seq - h.seq).limit(1).with_for_update(skip_locked=True)
+    )
+    if row is None or not _has_key():
+        return False
+    now = clock.now()
+    checkpoints.write(settings().checkpoints, row["clinic_id"], row["seq"], row["hash"], now)
+    mine = audit_heads.update().where(h.clinic_id == row["clinic_id"])
+    store().execute(mine.values(told_seq=row["seq"]))
+    return True
+
+
+@cache
+def _has_key() -> bool:
+    """Whether there is a key to sign with: a server from before checkpoints may lack it."""
+    return (settings().keys / checkpoints.FILE).exists()
+
+
+DUE.append(seal_due)
+DUE.append(tell_due)
