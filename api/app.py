@@ -20,6 +20,7 @@ from api.core import sealing as _sealing  # noqa: F401
 from api.core.outcomes import worsening as _worsening  # noqa: F401
 from api.core.treatment import sessions as _sessions  # noqa: F401
 from api.errors import Busy, Refusal, Stale, Unavailable
+from api.research import door as research
 from api.v1 import discovery, door as v1, pages, problem, quota
 from api.v1.body import read_json
 from api.v1.forms import ID
@@ -89,7 +90,8 @@ def build() -> Flask:
     if settings().origins:
         CORS(app, origins=settings().origins, expose_headers=EXPOSED, max_age=600)
     app.extensions["v1"] = v1.open_door(app)
-    app.extensions["offers"] = _offers(v1.RESOURCES)
+    app.extensions["research"] = research.open_door(app)
+    app.extensions["offers"] = _offers((*v1.RESOURCES, *research.RESOURCES))
     pages.register(app)
     discovery.register(app)
     app.register_error_handler(Exception, _refuse)
@@ -110,15 +112,23 @@ def _enter() -> None:
     offer = _app().extensions["offers"].get(request.endpoint)
     if offer is None or offer.action is None or request.method == "OPTIONS":
         return
-    claims = tokens.read(request.environ.get("HTTP_AUTHORIZATION"))
-    g.actor = Actor(
+    header = request.environ.get("HTTP_AUTHORIZATION")
+    g.actor = research.holder_of(header, g.request_id, request.remote_addr) if offer.keyed else None
+    g.actor = g.actor or _signed_in(header)
+    quota.spend(g.actor)
+
+
+def _signed_in(header: str | None) -> Actor:
+    """Who comes with an access token; their rights are not looked at yet."""
+    claims = tokens.read(header)
+    return Actor(
         sign_in_id=claims["sid"],
         user_id=claims["sub"],
         clinic_id=claims["clinic"],
+        door="research" if request.path.startswith(research.PREFIX) else "v1",
         request_id=g.request_id,
         client_ip=request.remote_addr,
     )
-    quota.spend(g.actor)
 
 
 def _app() -> Flask:

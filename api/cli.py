@@ -20,13 +20,15 @@ from api.access import keys
 from api.app import build
 from api.audit import checkpoints, seal
 from api.config import settings
-from api.core import accounts, invitations, operators
+from api.core import accounts, invitations, operators, release
 from api.core.outcomes import importing, sheet as sheets
 from api.core.outcomes.instruments import catalogue
 from api.errors import Invalid, NotAllowed, Unsafe
 from api.worker import Worker
 
-DOCUMENT = Path(__file__).parent.parent / "openapi" / "v1.json"
+DOCUMENTS = Path(__file__).parent.parent / "openapi"
+DOORS = ("v1", "research")
+"""Those with an OpenAPI document."""
 BACKPRESSURE = 64
 """Requests a worker takes on before it lets the listening socket wait."""
 METRICS = [sys.executable, "-m", "flask", "--app", "wsgi", "metrics"]
@@ -271,27 +273,39 @@ def _refuse(reasons: Any) -> Any:
     raise SystemExit(BAD_INPUT)
 
 
-document_group = AppGroup("document", help="The OpenAPI document.")
+document_group = AppGroup("document", help="The OpenAPI documents.")
 
 
 @document_group.command("write")
-@click.option("--to", type=click.Path(path_type=Path), default=DOCUMENT, show_default=False)
-def write_document_command(to: Path) -> None:
-    """Write openapi/v1.json anew."""
-    to.write_text(document_text())
-    click.echo(f"Wrote {to.name}.")
+@click.option("--to", type=click.Path(path_type=Path), default=DOCUMENTS, show_default=False)
+def write_documents_command(to: Path) -> None:
+    """Write the documents of the doors anew, into openapi/."""
+    for door in DOORS:
+        (to / f"{door}.json").write_text(document_text(door))
+        click.echo(f"Wrote {door}.json.")
 
 
-def document_text() -> str:
-    """The document as it is committed: indented, with a newline at its end."""
-    spec: dict[str, Any] = app.extensions["v1"].spec.to_dict()
+def document_text(door: str) -> str:
+    """A door's document as it is committed: indented, with a newline at its end."""
+    spec: dict[str, Any] = app.extensions[door].spec.to_dict()
     return json.dumps(spec, indent=1, ensure_ascii=False) + "\n"
+
+
+research_group = AppGroup("research", help="De-identified outcomes.")
+
+
+@research_group.command("grants")
+@click.option("--role", default="freshtrail_research", show_default=True)
+def research_grants_command(role: str) -> None:
+    """Print what a PostgreSQL role needs to read for releases; names are not among it."""
+    for statement in release.grants(role):
+        click.echo(f"{statement};")
 
 
 def _with_commands(made: Flask) -> Flask:
     for command in (migrate_command, serve_command, worker_command, import_checkins_command):
         made.cli.add_command(command)
-    for group in (keys_group, clinic_group, document_group):
+    for group in (keys_group, clinic_group, document_group, research_group):
         made.cli.add_command(group)
     operating.register(made)
     audit_commands.register(made)

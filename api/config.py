@@ -40,6 +40,9 @@ class Settings:
     backdate_days: int = field(default=90, metadata={"env": "STEP_BACKDATE_DAYS"})
     idempotency_hours: int = field(default=24, metadata={"env": "IDEMPOTENCY_HOURS"})
     keep_events_days: int = field(default=90, metadata={"env": "KEEP_EVENTS_DAYS"})
+    research_url: str = field(default="", metadata={"env": "RESEARCH_DATABASE_URL"})
+    replica_url: str = field(default="", metadata={"env": "REPLICA_URL"})
+    release_spacing: int = field(default=-1, metadata={"env": "RELEASE_SPACING_DAYS"})
     egress_allow: str = field(default="", metadata={"env": "FRESHTRAIL_EGRESS_ALLOW"})
     log_level: str = field(default="warning", metadata={"env": "LOG_LEVEL"})
     metrics_port: int = field(default=0, metadata={"env": "METRICS_PORT"})
@@ -55,6 +58,13 @@ class Settings:
     def url(self) -> str:
         """The database's address; without one, an SQLite file in the data folder."""
         return self.database_url or f"sqlite:///{(self.data / 'freshtrail.sqlite').resolve()}"
+
+    @property
+    def spacing_days(self) -> int:
+        """The least days between two releases of a project; none in demo and test mode."""
+        if self.release_spacing >= 0:
+            return self.release_spacing
+        return 365 if self.mode == "production" else 0
 
     @property
     def keys(self) -> Path:
@@ -119,6 +129,7 @@ def _checked(settings: Settings) -> Settings:
         raise Unsafe("ACCESS_TOKEN_MINUTES must lie between 1 and 15.")
     if not LEAST_DAYS <= settings.keep_events_days <= MOST_DAYS:
         raise Unsafe(f"KEEP_EVENTS_DAYS must lie between {LEAST_DAYS} and {MOST_DAYS}.")
+    _refuse_close_releases(settings)
     return settings
 
 
@@ -129,6 +140,11 @@ def _check_words(settings: Settings) -> None:
     ):
         if given not in known:
             raise Unsafe(f"{name} must be one of {', '.join(known)}.")
+
+
+def _refuse_close_releases(settings: Settings) -> None:
+    if settings.mode == "production" and settings.spacing_days < 1:
+        raise Unsafe("RELEASE_SPACING_DAYS is at least 1: releases side by side tell of people.")
 
 
 @cache

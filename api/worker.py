@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event, Semaphore
 from time import monotonic
 
@@ -35,6 +35,8 @@ class Worker:
         self._free = Semaphore(HANDS)
         self._beat_at = float("-inf")
         self._settled = Event()
+        self._aside = ThreadPoolExecutor(1, "long")
+        self._long: Future[bool] | None = None
 
     def stop(self) -> None:
         """End after what is in hand."""
@@ -47,12 +49,13 @@ class Worker:
                 self._settled.clear()
                 was_idle = self._is_idle()
                 worked = self._turn()
-                if once and was_idle and not worked:
+                if once and was_idle and not worked and not self._work_aside(wait=True):
                     return
                 if not worked:
                     self._wait()
         finally:
             self._hands.shutdown(wait=True)
+            self._aside.shutdown(wait=True)
 
     def _turn(self) -> bool:
         """One round of everything; tells whether anything was done."""
@@ -60,11 +63,18 @@ class Worker:
             self._beat()
             steps = [*clocks.DUE, lambda: deliver.share_out(db.store())]
             worked = [_some(step) for step in steps]
+            self._work_aside()
             return any([*worked, self._send()])
         except (OperationalError, PoolTimeout):
             log.exception("the database did not answer")
             self.stopping.wait(RECOVER_S)
             return False
+
+    def _work_aside(self, wait: bool = False) -> bool:
+        """Let long work go on beside all else; told to wait, answers whether there was any."""
+        if self._long is None or self._long.done():
+            self._long = self._aside.submit(_long)
+        return wait and self._long.result()
 
     def _beat(self) -> None:
         if monotonic() - self._beat_at >= BEAT_S:
@@ -108,6 +118,15 @@ class Worker:
     def _wait(self) -> None:
         """Rest for a moment, or until a hand is free again."""
         self._settled.wait(IDLE_S)
+
+
+def _long() -> bool:
+    """Do a piece of each kind of long work; tells whether there was any."""
+    try:
+        return any([step() for step in clocks.LONG])
+    except Exception:
+        log.exception("long work failed")
+        return False
 
 
 def _some(step: Callable[[], bool]) -> bool:

@@ -164,7 +164,8 @@ class Caller:
         if self.token:
             sent["Authorization"] = f"Bearer {self.token}"
         more = {} if body is None else {"json": body}
-        return self.client.open(f"/api/v1{path}", method=method, headers=sent, **more)
+        full = path if path.startswith("/research/") else f"/api/v1{path}"
+        return self.client.open(full, method=method, headers=sent, buffered=True, **more)
 
     def get(self, path: str, **headers: str) -> Any:
         """GET."""

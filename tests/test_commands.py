@@ -95,10 +95,10 @@ def test_a_clinic_in_no_time_zone_is_refused(shell: Any) -> None:
 
 
 def test_the_document_is_written_as_it_is_served(shell: Any, tmp_path: Path) -> None:
-    told = shell("document", "write", "--to", str(tmp_path / "v1.json"))
+    told = shell("document", "write", "--to", str(tmp_path))
     assert told.exit_code == 0
     written = json.loads((tmp_path / "v1.json").read_text())
-    assert written == json.loads(cli.DOCUMENT.read_text())
+    assert written == json.loads((cli.DOCUMENTS / "v1.json").read_text())
 
 
 def test_serve_refuses_without_keys(shell: Any, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ class Reach(StrEnum):
     TEAM = "team"  # charts of patients whose care team or duty names the clinician
     AUTHOR = "author"  # what the clinician wrote themself, and nobody else's
     CLINIC = "clinic"  # every record of the clinic
+    PROJECT = "project"  # the research projects that name the analyst; nothing of any patient
     SELF = "self"  # the actor's own account, and words that belong to nobody
 
 
@@ -62,6 +63,8 @@ OWN, TEAM = Grant(Reach.OWN), Grant(Reach.TEAM)
 CLINIC, SELF = Grant(Reach.CLINIC), Grant(Reach.SELF)
 OWN_STEP_UP, TEAM_STEP_UP = Grant(Reach.OWN, True), Grant(Reach.TEAM, True)
 CLINIC_STEP_UP = Grant(Reach.CLINIC, True)
+R, PROJECT = Role.ANALYST, Grant(Reach.PROJECT)
+PROJECT_STEP_UP = Grant(Reach.PROJECT, True)
 EVERYBODY: dict[Role, Grant] = dict.fromkeys(Role, SELF)
 LINK = "link"
 """The door of a one-use link: it acts as its patient, and nobody is signed in."""
@@ -197,6 +200,16 @@ TABLE: dict[str, dict[Role, Grant]] = {
     "check_in_link:make": {C: TEAM},
     "plan_template:read": {C: CLINIC},
     "plan_template:write": {C: CLINIC},
+    # research: de-identified alone
+    "research_project:read": {R: PROJECT, O: CLINIC},
+    "research_project:open": {O: CLINIC_STEP_UP},
+    "research_project:change": {O: CLINIC_STEP_UP},
+    "research_release:read": {R: PROJECT, O: CLINIC},
+    "research_release:make": {R: PROJECT_STEP_UP},
+    "research_release:download": {R: PROJECT},
+    "research_cube:read": {R: PROJECT},
+    "research_key:read": {R: PROJECT},
+    "research_key:make": {R: PROJECT_STEP_UP},
 }
 
 

@@ -8,3 +8,6 @@ DUE: list[Callable[[], bool]] = []
 The worker calls each again and again, a transaction for every piece, until nothing is due. Two
 workers may call at once: take the row with `FOR UPDATE SKIP LOCKED`.
 """
+LONG: list[Callable[[], bool]] = []
+"""Each does one piece of work that may take minutes, in transactions of its own, beside all else;
+tells whether there was any."""

@@ -11,6 +11,7 @@ from api.db.engines import (
     one_trip_pool as one_trip_pool,
     prepare_trip as prepare_trip,
     reachable as reachable,
+    reading_engine as reading_engine,
     schema_version as schema_version,
     watchers as watchers,
 )

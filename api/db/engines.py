@@ -98,6 +98,21 @@ def _tell_watchers(_connection: Any, _cursor: Any, statement: str, *_rest: Any) 
         watcher(statement)
 
 
+def reading_engine() -> Engine:
+    """An engine for one long read of one moment, to be disposed of; it keeps nobody waiting.
+
+    It reads as the role for research, or the replica, where the settings name one
+    (`RESEARCH_DATABASE_URL`, `REPLICA_URL`).
+    """
+    url = settings().research_url or settings().replica_url or settings().url
+    if not url.startswith("sqlite"):
+        return make_engine(url, 1, isolation_level="REPEATABLE READ")
+    made = create_engine(url, json_deserializer=orjson.loads)
+    event.listen(made, "connect", _prepare_sqlite)
+    event.listen(made, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    return made
+
+
 @cache
 def one_trip_pool() -> Engine | None:
     """The autocommit engine of hot reads on PostgreSQL; None on SQLite, which has no such trip."""

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from api import db
 from api.access.users import clinics
-from api.demo import alerts, charts, consents, courses, followups, on_call, people, survey
+from api.demo import alerts, charts, consents, courses, followups, on_call, people, research, survey
 
 PASSWORD = people.PASSWORD
 who = people.who
@@ -34,4 +34,6 @@ def load(say: Callable[[str], None]) -> None:
         followups.load(cast, say)
         alerts.load(cast, say)
         on_call.load(cast, say)
+        research.load(cast, say)
+    research.release(say)
     say("The demo clinic is loaded.")

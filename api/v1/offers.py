@@ -87,6 +87,7 @@ class Offer:
     One with `media` answers that kind of file; beside an `answer` it is the other one that `Accept`
     may ask for. One that `creates` needs If-Match only once the record is there. `outcomes` are
     those named in the answer's `result` that have a status, and perhaps a schema, of their own.
+    A research project's key opens what is `keyed` too.
     """
 
     method: str
@@ -108,6 +109,7 @@ class Offer:
     media: str | None = None
     edition: bool = False
     creates: bool = False
+    keyed: bool = False
     outcomes: tuple[tuple[str, int, type[Show] | None], ...] = ()
 
 
@@ -153,6 +155,7 @@ REACHES = {
     policies.Reach.TEAM: "on the care team or by duty",
     policies.Reach.AUTHOR: "what they wrote themself",
     policies.Reach.CLINIC: "all of the clinic",
+    policies.Reach.PROJECT: "their projects",
     policies.Reach.SELF: "",
 }
 

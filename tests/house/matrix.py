@@ -12,6 +12,7 @@ from sqlalchemy import func, literal, select, union_all
 
 from api import clock, db
 from api.audit.trail import audit_event_patients, audit_events
+from api.core import release
 from api.core.replay import idempotency_keys
 from api.core.treatment import notes
 from api.outbox import events
@@ -20,6 +21,7 @@ from api.v1.instruments import EXAMPLE
 from tests import builders
 from tests.conftest import Caller
 from tests.core import dosing, noting
+from tests.research import clinic
 
 PERSONAS = ("PS", "PO", "CT", "CN", "CA", "PR", "AY", "XT", "XA", "XP", "AN")
 TABLE = Path(__file__).with_name("matrix.txt")
@@ -254,6 +256,28 @@ def _by_core(name: str, make: Callable[[World], db.Values]) -> Callable[[World, 
     return recipe
 
 
+def a_project(world: World) -> db.Values:
+    """A research project of the clinic's analyst, with a release that is ready."""
+    body = {"title": "T", "purpose": "P", "analyst_ids": [world.scene["AY"].user_id]}
+    project = release.open_project(world.scene["PR"].actor, body)
+    clinic.put_release(project | {"clinic_id": world.scene.clinic_id}, world.scene["AY"].user_id)
+    return project
+
+
+def a_key(world: World) -> db.Values:
+    """A key of the analyst's."""
+    project_id = UUID(world.id("project_id"))
+    with db.transaction():
+        return release.make_key(world.scene["AY"].actor, project_id, {"name": "K"})
+
+
+def of_key(world: World, _persona: str) -> str:
+    """The key; its project is made first."""
+    if "research_key_id" not in world.ids:
+        world.ids["research_key_id"] = str(a_key(world)["id"])
+    return world.ids["research_key_id"]
+
+
 def a_request(world: World) -> db.Values:
     """A colleague's request to unlock a signed note of theirs."""
     who = noting.colleague(world.scene)
@@ -304,6 +328,9 @@ OF_PERSONA: dict[str, Callable[[World, str], str]] = {
     "draft_id": _by_core("draft_id", lambda world: noting.note(world.scene)),
     "request_id": _by_core("request_id", a_request),
     "theirs_id": of_request,
+    "project_id": _by_core("project_id", a_project),
+    "key_id": of_key,
+    "name": lambda _world, _persona: "codebook.md",
     "delivery_id": a_delivery,
     "sign_in_id": lambda world, persona: str(
         world.scene["CT" if persona == "AN" else persona].sign_in_id
@@ -318,6 +345,17 @@ AT = {"client_event_id": "a1", "measured_at": "2026-01-05T16:00:00Z"}
 DOSE = {"medicine": "ketamine", "route": "intramuscular", "dose_mg": 60, "weight_kg": 75}
 A_NOTE = {"kind": "progress", "text": "We spoke."}
 BODIES: dict[str, Body] = {
+    "POST /research/v1/projects": lambda world: {
+        "title": "T",
+        "purpose": "P",
+        "analyst_ids": [str(world.scene["AY"].user_id)],
+    },
+    "PATCH /research/v1/projects/{project_id}": {"title": "U"},
+    "POST /research/v1/projects/{project_id}/agreements": {
+        "recipient": "R",
+        "signed_on": "2026-01-01",
+    },
+    "POST /research/v1/projects/{project_id}/keys": {"name": "K"},
     "POST /patients": {
         "legal_name": {"given": "Cleo", "family": "Example"},
         "birth_on": "1985-05-05",
@@ -423,6 +461,8 @@ BODIES: dict[str, Body] = {
 QUERIES: dict[str, str | Callable[[World], str]] = {
     "GET /patients/{patient_id}/outcomes": "?instrument=phq-9",
     "GET /patients/{patient_id}/outcomes.svg": "?instrument=phq-9",
+    "GET /research/v1/projects/{project_id}/cube": "?cut=course",
+    "GET /research/v1/projects/{project_id}/cube.svg": "?cut=course",
     "GET /sessions": lambda world: f"?from={in_days(29)[:10]}&to={in_days(31)[:10]}",
 }
 """The least query of every route that needs one."""
@@ -441,6 +481,7 @@ BEFORE: dict[str, tuple[str, ...]] = {
 """What the care team does first, so that the record is in the state a route asks for."""
 
 SEEDED: dict[str, tuple[str, ...]] = {
+    "GET /research/v1/projects": ("project_id",),
     "GET /patients/{patient_id}/consents": ("consent_id",),
     "GET /patients/{patient_id}/care-team": ("membership_id",),
     "GET /patients/{patient_id}/sessions": ("session_id",),
@@ -458,6 +499,7 @@ SEEDED: dict[str, tuple[str, ...]] = {
 """Which records there must be before a list is worth asking for."""
 
 MARKS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "GET /research/v1/projects": ("project_id", ("PR", "AY")),
     "GET /clinic": ("clinic_id", ("CA",)),
     "GET /clinicians": ("user_id", ("CT", "CN", "CA")),
     "GET /check-in-plan-templates": ("template_key", ("CT", "CN")),

@@ -12,8 +12,10 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from api.access.policies import TABLE, Role
+from api.cli import DOCUMENTS, DOORS, document_text
 from api.config import Settings
-from api.v1 import problem
+from api.research import door as research
+from api.v1 import door as v1, problem
 from api.v1.door import NO_OPERATION
 from api.v1.offers import refusals
 
@@ -21,9 +23,20 @@ HOUSE = Path(__file__).parents[2]
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
+@pytest.fixture(params=DOORS)
+def door(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def document(application: Flask) -> dict[str, Any]:
-    return dict(application.extensions["v1"].spec.to_dict())
+def document(application: Flask, door: str) -> dict[str, Any]:
+    return dict(application.extensions[door].spec.to_dict())
+
+
+def offers_of(application: Flask, door: str) -> dict[str, Any]:
+    """The offers of a door by operation."""
+    resources = {"v1": v1.RESOURCES, "research": research.RESOURCES}[door]
+    return {name: offer for blueprint in resources for name, offer in blueprint.offers.items()}
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -46,13 +59,11 @@ def references(part: Any) -> Iterator[str]:
             yield from references(inner)
 
 
-def test_the_committed_document_is_the_one_the_application_serves(app: Flask) -> None:
-    from api.cli import DOCUMENT, document_text
-
-    assert DOCUMENT.exists(), "flask --app wsgi document write"
-    assert DOCUMENT.read_text() == document_text(), "flask --app wsgi document write"
-    served = app.test_client().get("/api/v1/openapi.json")
-    assert served.json == json.loads(DOCUMENT.read_text())
+def test_the_committed_document_is_the_one_the_application_serves(app: Flask, door: str) -> None:
+    committed = (DOCUMENTS / f"{door}.json").read_text()
+    assert committed == document_text(door), "flask --app wsgi document write"
+    address = {"v1": "/api/v1", "research": "/research/v1"}[door]
+    assert app.test_client().get(f"{address}/openapi.json").json == json.loads(committed)
 
 
 def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
@@ -78,9 +89,10 @@ def test_every_operation_has_a_name_of_its_own_and_a_summary(document: dict[str,
     assert sorted(names) == sorted(set(names))
 
 
-def test_every_operation_says_who_may(document: dict[str, Any], application: Flask) -> None:
-    offers = {name.split(".")[1]: o for name, o in application.extensions["offers"].items()}
-    assert len(offers) == len(application.extensions["offers"])
+def test_every_operation_says_who_may(
+    document: dict[str, Any], application: Flask, door: str
+) -> None:
+    offers = offers_of(application, door)
     seen = set()
     for where, operation in operations(document):
         offer = offers[operation["operationId"]]
@@ -94,9 +106,9 @@ def test_every_operation_says_who_may(document: dict[str, Any], application: Fla
 
 
 def test_every_operation_names_every_way_it_refuses(
-    document: dict[str, Any], application: Flask
+    document: dict[str, Any], application: Flask, door: str
 ) -> None:
-    offers = {name.split(".")[1]: o for name, o in application.extensions["offers"].items()}
+    offers = offers_of(application, door)
     for where, operation in operations(document):
         offer, listed = offers[operation["operationId"]], operation["responses"]
         for status in refusals(offer, ()):

@@ -1,0 +1,205 @@
+"""Freezing: the worker makes a release from one moment of the database, or says by which rule not.
+
+Nothing is published before the consent of everybody in it was asked for once more; if somebody
+withdrew meanwhile, all of it is made anew.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import and_, or_, select
+
+from api import clock
+from api.audit import trail
+from api.config import settings
+from api.core import clocks
+from api.core.release import cohort, cube, deidentify as d, frozen, package, shelf
+from api.core.release.anonymity import QUASI
+from api.core.release.choosing import Chosen, choose
+from api.core.release.gathering import gather
+from api.core.release.snapshot import batches, snapshot
+from api.core.release.tables import (
+    FAILED,
+    READY,
+    REFUSED,
+    RUNNING,
+    WAITING,
+    research_projects,
+    research_releases,
+)
+from api.db import Store, Values, found, new_id, store, transaction
+
+log = logging.getLogger("freshtrail.research")
+LEAST_SUBJECTS: Final = 50
+"""A smaller cohort is not told row by row at all."""
+LEASE: Final = timedelta(minutes=30)
+TRIES: Final = 5
+"""How often a release is begun anew because somebody withdrew while it was made."""
+TOO_FEW, CONSENT_MOVED = REASONS = ("cohort_too_small", "consent_withdrawn_meanwhile")
+"""Why a release was refused."""
+
+
+def make_next() -> bool:
+    """Make the next release that is waited for, if there is one; it may take minutes."""
+    with transaction():
+        release = _claim()
+    if release is None:
+        return False
+    try:
+        _make(release)
+    except Exception:
+        log.exception("a release could not be made", extra={"release_id": str(release["id"])})
+        _end(release, FAILED, {})
+    return True
+
+
+clocks.LONG.append(make_next)
+
+
+def _claim() -> Values | None:
+    """The oldest release that nobody is making, with a lease on it."""
+    r, now = research_releases.c, clock.now()
+    left = and_(r.state == RUNNING, r.lease_until < now)
+    free = select(research_releases).where(or_(r.state == WAITING, left))
+    row = store().row(free.order_by(r.id).limit(1).with_for_update(skip_locked=True))
+    if row is None:
+        return None
+    held = {"state": RUNNING, "started_at": now, "lease_until": now + LEASE}
+    return store().change(research_releases, row, held)
+
+
+def _make(release: Values) -> None:
+    for _ in range(TRIES):
+        with transaction() as open_store:
+            frozen.clear(open_store, release)
+            cohort.give_codes(open_store, release["clinic_id"], release["project_id"])
+        chosen, collapsed, frozen_at = _freeze(release)
+        if chosen is None:
+            return _end(release, REFUSED, {"refused_for": [TOO_FEW]})
+        if _publish(release, chosen, collapsed, frozen_at):
+            return None
+    return _end(release, REFUSED, {"refused_for": [CONSENT_MOVED]})
+
+
+def _freeze(release: Values) -> tuple[Chosen | None, frozen.Collapsed, Any]:
+    clinic_id = release["clinic_id"]
+    with snapshot() as snap:
+        frozen_at = clock.now()
+        chosen = choose(snap, release)
+        if len(chosen.people) < LEAST_SUBJECTS:
+            return None, {}, frozen_at
+        copying, done = frozen.Copying(release), 0
+        for people in batches(chosen.people):
+            copying.take(gather(snap, clinic_id, people, chosen.patterns))
+            done += len(people)
+            _say(release, done * 80 // len(chosen.people))
+        return chosen, copying.end(), frozen_at
+
+
+def _publish(release: Values, chosen: Chosen, collapsed: frozen.Collapsed, frozen_at: Any) -> bool:
+    """Write the files, then say that the release is there; False when somebody withdrew."""
+    release = release | {"collapsed": collapsed}
+    counts = shelf.make(release, lambda percent: _say(release, 80 + percent // 5))
+    aggregates = cube.reckon(release)
+    ids = [person.patient_id for person in chosen.people]
+    with transaction() as open_store:
+        if any(True for _ in cohort.withdrawn(open_store, release["clinic_id"], ids)):
+            return False
+        project = _project(open_store, release)
+        told = _told(release, chosen, counts)
+        values = {
+            "state": READY,
+            "frozen_at": frozen_at,
+            "finished_at": clock.now(),
+            "lease_until": None,
+            "progress_percent": 100,
+            "levels": list(chosen.levels),
+            "collapsed": collapsed,
+            "manifest": package.manifest(project, release, told),
+            "cube": aggregates,
+        }
+        open_store.change(research_releases, _again(open_store, release), values)
+        _audit(open_store, release, ids)
+    return True
+
+
+def _told(release: Values, chosen: Chosen, counts: Mapping[str, int]) -> Values:
+    """What the manifest tells of who is in it: counts under eleven only as such."""
+    return {
+        "released_on": clock.now().date().isoformat(),
+        "subjects": d.masked(len(chosen.people)),
+        "k": chosen.k,
+        "l": chosen.l,
+        "k_of_visits": chosen.k_of_visits,
+        "quasi_identifiers": list(QUASI),
+        "levels": dict(zip(QUASI, chosen.levels, strict=True)),
+        "suppressed": [
+            {"rule": rule, "subjects": d.masked(count)}
+            for rule, count in sorted(chosen.suppressed.items())
+        ],
+        "rare_words_collapsed": sorted(
+            f"{shape.name}.{one.name}"
+            for shape in shelf.shapes().values()
+            for one in shape.fields
+            if one.rare is not None
+        ),
+        "spacing_days": settings().spacing_days,
+        "cube_version": cube.VERSION,
+        "files": package.listed(shelf.folder(release), counts),
+    }
+
+
+def _project(open_store: Store, release: Values) -> Values:
+    p = research_projects.c
+    mine = [p.clinic_id == release["clinic_id"], p.id == release["project_id"]]
+    return found(open_store.row(select(research_projects).where(*mine)))
+
+
+def _again(open_store: Store, release: Values) -> Values:
+    """The release as it stands: its version rose with its progress."""
+    r = research_releases.c
+    mine = [r.clinic_id == release["clinic_id"], r.id == release["id"]]
+    return found(open_store.row(select(research_releases).where(*mine)))
+
+
+def _say(release: Values, percent: int) -> None:
+    """How far it is; nobody is told twice."""
+    with transaction() as open_store:
+        row = _again(open_store, release)
+        if row["progress_percent"] < percent:
+            lease = {"progress_percent": percent, "lease_until": clock.now() + LEASE}
+            open_store.change(research_releases, row, lease)
+
+
+def _end(release: Values, state: str, more: Values) -> None:
+    """There will be no such release; its rows are forgotten."""
+    shelf.remove(release)
+    with transaction() as open_store:
+        frozen.clear(open_store, release)
+        ended = {"state": state, "finished_at": clock.now(), "lease_until": None}
+        open_store.change(research_releases, _again(open_store, release), ended | more)
+
+
+def _audit(open_store: Store, release: Values, ids: Sequence[UUID]) -> None:
+    """One event of the release, with every patient in it, so that their access log tells them."""
+    event = {
+        "clinic_id": release["clinic_id"],
+        "id": new_id(),
+        "at": clock.now(),
+        "actor_id": release["requested_by"],
+        "action": "research_release:publish",
+        "type": research_releases.name,
+        "record_id": release["id"],
+        "purpose": "research",
+        "outcome": "ok",
+        "door": "worker",
+        "request_id": release["id"].hex,
+        "field_names": f"policy {d.POLICY_VERSION} release {release['number']}",
+    }
+    open_store.append(trail.audit_events, [event])
+    keys = {"clinic_id": release["clinic_id"], "event_id": event["id"]}
+    for some in batches(ids):
+        open_store.append(trail.audit_event_patients, [keys | {"patient_id": one} for one in some])

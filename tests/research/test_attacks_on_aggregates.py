@@ -1,0 +1,195 @@
+"""Attacks on the cube: what is hidden can't be reckoned, by one table or by several."""
+
+from itertools import combinations
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+from scipy.optimize import linprog
+
+from api import db
+from api.core.release import cube, deidentify as d
+from api.core.release.cube import BY_ROUTE, COURSE, OUTCOMES, Family, Sums
+from tests.research.clinic import Clinic
+
+SLACK = (d.ROUND_TO - 1) / 2 + 0.5
+
+
+def family(groups: list[tuple[int, int]], seed: int = 0) -> tuple[Family, dict[Any, int]]:
+    """A family of groups, each of so many people of whom so many responded."""
+    made, members, place = Family(), {}, 0
+    for number, (people, met) in enumerate(groups):
+        bits = sum(1 << n for n in range(place, place + people))
+        made.who |= bits
+        made.outcomes["response"] |= sum(1 << n for n in range(place, place + met))
+        members[BY_ROUTE, f"g{number}"] = bits
+        made.sums[BY_ROUTE, f"g{number}"] = Sums(people, 10.0 * people, 120.0 * people)
+        place += people
+    members[COURSE, cube.ALL] = made.who
+    total = sum(people for people, _ in groups)
+    made.sums[COURSE, cube.ALL] = Sums(total, 10.0 * total, 120.0 * total)
+    return made, members
+
+
+def told(groups: list[tuple[int, int]]) -> dict[str, list[Any]]:
+    made, members = family(groups)
+    return {table["cut"]: table["rows"] for table in cube._tables(made, members)}
+
+
+def test_6_ten_are_hidden_and_eleven_shown() -> None:
+    assert 20 - 10 == 10  # a naive table gives the 10 back from the total and the other 10
+    hidden = told([(60, 10)])["course"][0]
+    assert hidden["response"] is None
+    shown = told([(60, 11)])["course"][0]
+    assert shown["response"] == {"n": 10, "percent": 17} and shown["n"] == 60
+    assert told([(60, 50)])["course"][0]["response"] is None  # ten who did not
+    assert told([(10, 0)]) == {}
+    assert d.rounded(0) == 0 and d.is_shown(0) and d.masked(0) == 0 and d.masked(10) == "<11"
+
+
+def test_6_a_group_of_ten_goes_with_others_or_its_table_goes() -> None:
+    assert [row["group"] for row in told([(40, 20), (10, 3), (5, 2)])["by_route"]] == [
+        "g0",
+        "other",
+    ]
+    assert "by_route" not in told([(40, 20), (10, 3)])
+    assert "by_route" not in told([(40, 20)])
+
+
+def attack(rows: dict[str, list[Any]], merged: int) -> list[tuple[float, float]]:
+    """The feasible interval of each group's responders that are hidden, by linear programming.
+
+    Variables are responders and others of each group; what is told holds within its rounding.
+    """
+    groups = [row["n"] for row in rows["by_route"]]
+    size = 2 * len(groups)
+    upper, bounds = [], []
+
+    def within(weights: dict[int, float], value: float) -> None:
+        line = [weights.get(n, 0.0) for n in range(size)]
+        upper.extend([line, [-w for w in line]])
+        bounds.extend([value + SLACK, -(value - SLACK)])
+
+    whole = rows["course"][0]
+    within(dict.fromkeys(range(size), 1.0), whole["n"])
+    if whole["response"] is not None:
+        within({2 * n: 1.0 for n in range(len(groups))}, whole["response"]["n"])
+    hidden = []
+    for number, row in enumerate(rows["by_route"]):
+        within({2 * number: 1.0, 2 * number + 1: 1.0}, row["n"])
+        if row["response"] is None:
+            hidden.append(number)
+        else:
+            within({2 * number: 1.0}, row["response"]["n"])
+    found = []
+    for number in hidden:
+        aim = np.zeros(size)
+        aim[2 * number] = 1
+        ends = [
+            linprog(sign * aim, A_ub=np.array(upper), b_ub=np.array(bounds), bounds=(0, None))
+            for sign in (1, -1)
+        ]
+        assert all(end.status == 0 for end in ends)
+        found.append((ends[0].fun, -ends[1].fun))
+    return found
+
+
+def test_7_linear_programming_gives_back_what_is_hidden_beside_exact_margins() -> None:
+    cells = np.array([[30, 12, 15], [20, 4, 22], [18, 40, 13]])  # 4 is hidden, its margins are not
+    rows = np.array([[int(n == 3 * r + c) for n in range(9)] for r in range(3) for c in range(3)])
+    known = [place for place in range(9) if place != 4]
+    margins = [[int(n // 3 == r) for n in range(9)] for r in range(3)]
+    lines = np.array([*rows[known], *margins])
+    values = [*cells.flatten()[known], *cells.sum(axis=1)]
+    aim = np.zeros(9)
+    aim[4] = 1
+    ends = [linprog(s * aim, A_eq=lines, b_eq=values, bounds=(0, None)).fun * s for s in (1, -1)]
+    assert ends == pytest.approx([4, 4])
+
+
+@st.composite
+def _groups(draw: Any) -> list[tuple[int, int]]:
+    sizes = draw(st.lists(st.integers(0, 60), min_size=1, max_size=5))
+    return [(n, draw(st.integers(0, n))) for n in sizes]
+
+
+@settings(max_examples=60, deadline=None)
+@given(_groups())
+def test_7_what_is_hidden_may_be_anything_within_eleven(groups: list[tuple[int, int]]) -> None:
+    rows = told(groups)
+    if "by_route" in rows:
+        for low, high in attack(rows, len(groups)):
+            met = rows["course"][0]["response"]
+            if met is None or 0 < met["n"] < rows["course"][0]["n"]:
+                assert high - low >= d.LEAST - 1e-6
+
+
+def sets_told(tally: cube.Tally, name: str, tables: list[Any]) -> list[int]:
+    """The sets of people whose counts one family tells, and who of them there are."""
+    found, one = [], tally.families[name]
+    for table in tables:
+        merged = {row["group"] for row in table["rows"]}
+        for row in table["rows"]:
+            bits = tally.groups.get((table["cut"], row["group"]))
+            if bits is None:
+                kept = [
+                    b for (c, g), b in tally.groups.items() if c == table["cut"] and g not in merged
+                ]
+                bits = 0
+                for each in kept:
+                    bits |= each
+            found.append(one.who & bits)
+            found += [one.outcomes[o] & one.who & bits for o in OUTCOMES if row[o] is not None]
+    return found
+
+
+def test_8_no_two_figures_differ_by_one_to_ten_people(large: Clinic, first: db.Values) -> None:
+    assert 120 - 119 == 1  # two free filters over the same people
+    tally = cube.Tally(first, {})
+    for name, tables in first["cube"]["tables"].items():
+        for a, b in combinations(sets_told(tally, name, tables), 2):
+            if a & b in (a, b):
+                assert d.is_shown((a ^ b).bit_count()), name
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10**6))
+def test_8_nor_by_any_data(seed: int) -> None:
+    random = Random(seed)
+    made, members = family([(random.randrange(0, 50), 0) for _ in range(4)])
+    people = [n for n in range(made.who.bit_length())]
+    for outcome in OUTCOMES:
+        some = random.sample(people, random.randrange(len(people) + 1))
+        made.outcomes[outcome] = sum(1 << n for n in some)
+    if random.random() < 0.5:  # who remits responds too
+        made.outcomes["remission"] &= made.outcomes["response"]
+    tally = cube.Tally.__new__(cube.Tally)
+    tally.families, tally.groups = {"x": made}, members
+    tables = [*cube._tables(made, members)]
+    for a, b in combinations(sets_told(tally, "x", tables), 2):
+        if a & b in (a, b):
+            assert d.is_shown((a ^ b).bit_count())
+
+
+def test_25_five_people_and_nobody_are_told_alike() -> None:
+    assert {"n": 5} != {"n": 0}  # what a naive answer says
+    assert told([(5, 2)]) == told([(0, 0)]) == {}
+
+
+def test_35_the_same_question_has_the_same_answer(first: db.Values) -> None:
+    asked = {str(cube.cells(first["cube"], COURSE)) for _ in range(100)}
+    assert len(asked) == 1  # there is no noise that a hundred answers would take away
+
+
+def test_figures_are_those_of_the_rows(first: db.Values, files: Any) -> None:
+    rows = [r for r in files["scores"] if r["window"] == "week_04" and r["difference"] != ""]
+    cell = next(c for c in cube.cells(first["cube"], COURSE) if c["window"] == "week_04")
+    assert cell["n"] == d.rounded(len(rows))
+    assert cell["mean"] == pytest.approx(sum(float(r["total"]) for r in rows) / len(rows), abs=0.06)
+    met = sum(r["response"] == "true" for r in rows)
+    assert cell["response"] == {
+        "n": d.rounded(met),
+        "percent": round(100 * d.rounded(met) / cell["n"]),
+    }

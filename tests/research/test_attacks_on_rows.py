@@ -1,0 +1,338 @@
+"""Attacks on the rows of a release; each is first shown to succeed against a naive export."""
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+from collections import Counter
+from datetime import date, timedelta
+from random import Random
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from scipy.stats import spearmanr
+
+from api import db
+from api.core.release import anonymity, cohort, deidentify as d, writing
+from api.core.release.shapes import shapes
+from tests.research import naive
+from tests.research.clinic import CANARIES, Clinic, codes_of, open_project
+from tests.research.reading import Files
+
+LEAST = 11
+QUASI = ("age_band", "sex_at_birth", "state", "diagnosis_group", "route")
+
+
+def all_bytes(files: Files) -> bytes:
+    """Every byte of every file, as it lies, unzipped and decoded."""
+    found = []
+    for path in files.paths:
+        raw = path.read_bytes()
+        found.append(raw)
+        if path.suffix == ".gz":
+            found.append(gzip.decompress(raw))
+        if path.suffix == ".parquet":
+            found.append(json.dumps(pq.read_table(path).to_pydict()).encode())
+    return b"\n".join(found)
+
+
+@pytest.fixture(scope="module")
+def every_byte(files: Files) -> bytes:
+    return all_bytes(files)
+
+
+def spellings(word: str) -> list[bytes]:
+    """A word as it may lie hidden: plain, UTF-16, and base64 at each of three offsets."""
+    plain = word.encode()
+    coded = [base64.b64encode(b"\0" * shift + plain)[4:-4] for shift in range(3)]
+    return [plain, word.encode("utf-16-le"), *coded]
+
+
+def found_in(words: Any, data: bytes) -> list[str]:
+    return [word for word in words if any(one in data for one in spellings(word))]
+
+
+def test_1_no_planted_word_is_in_any_byte(large: Clinic, every_byte: bytes) -> None:
+    told = json.dumps([p["address"] for p in naive.people(large)]).encode()
+    assert len(found_in(CANARIES, told)) == len(CANARIES)
+    assert found_in(CANARIES, every_byte) == []
+
+
+def test_2_words_of_ones_own_are_no_words_of_a_file(tmp_path: Any) -> None:
+    own = "Janecanary's own scale"
+    shape = shapes()["scores"]
+    row = ["0" * 32, own, "1.0.0", "1.0.0", "baseline", 3, None, None, None, None, None, None, None]
+    assert own in json.dumps(dict(zip([f.name for f in shape.fields], row, strict=True)))
+    with pytest.raises(writing.NotInTheList):
+        writing.write(tmp_path, shape, [[row]])
+
+
+@pytest.mark.parametrize(
+    ("born", "band"),
+    [
+        (date(1937, 6, 1), "80-89"),  # 89
+        (date(1936, 2, 29), "90+"),
+        (date(1936, 6, 1), "90+"),
+        (date(1929, 1, 1), "90+"),
+        (date(1922, 1, 1), "90+"),
+        (date(2008, 6, 2), None),
+    ],
+)
+def test_3_nobody_is_told_to_be_older_than_90(born: date, band: str | None) -> None:
+    on = date(2026, 6, 1)
+    assert naive.age_on(born, on) > 16  # which a naive export writes down
+    assert d.age_band(born, on) == band
+    for day in range(0, 3650, 50):
+        later = d.age_band(born, on + timedelta(days=day))
+        assert later in (None, *d.BANDS) and not (later or "").startswith("10")
+
+
+def classes(rows: list[dict[str, Any]], names: tuple[str, ...]) -> Counter[tuple[Any, ...]]:
+    return Counter(tuple(row[name] for name in names) for row in rows)
+
+
+def test_4_the_oldest_of_a_rare_state_is_in_a_large_class(
+    large: Clinic, files: Files, first: db.Values
+) -> None:
+    plain = [
+        {"age": naive.age_on(p["birth_on"], date(2026, 1, 1)), "state": p["address"]["region"]}
+        for p in naive.people(large)
+    ]
+    assert min(classes(plain, ("age", "state")).values()) == 1
+    assert min(classes(files["subjects"], QUASI).values()) >= LEAST
+    assert "90+" not in {row["age_band"] for row in files["subjects"]}
+
+
+@pytest.mark.parametrize(
+    "code", ["03601", "20210", "75390", "77201", "96910", "09012", "00802", "0360", "", "٠٣٦٠١"]
+)
+def test_5_places_of_few_are_000(code: str) -> None:
+    assert code[:3] != "000"  # a naive export cuts off the rest
+    assert d.zip3(code) == "000"
+
+
+def test_5_places_of_many_are_told() -> None:
+    assert d.zip3("02139") == "021" and len(d.ALLOWED_ZIP3) == 876
+
+
+def test_12_two_projects_can_not_be_laid_side_by_side(large: Clinic, files: Files) -> None:
+    mine = [row["subject_id"] for row in files["subjects"]]
+    other = sorted(Random(1).sample(range(10**8), len(mine)))  # of the second project, below
+    assert [naive.hashed(n) for n in other] == [naive.hashed(n) for n in other]  # the same twice
+    with db.transaction() as store:
+        project = open_project(large)
+        cohort.give_codes(store, large.clinic_id, project)
+    codes = [codes_of(large, one) for one in (large.project_id, project)]
+    assert set(codes[0].values()) & set(codes[1].values()) == set()
+    places = [sorted(one, key=lambda who, one=one: one[who]) for one in codes]  # type: ignore[misc]
+    same = sum(a == b for a, b in zip(*places, strict=True))
+    assert same < 10  # one is what chance gives
+
+
+def test_13_a_code_is_made_from_nothing_about_anybody(large: Clinic, files: Files) -> None:
+    ids = {row["subject_id"] for row in files["subjects"]}
+    numbers = Random(2).sample(range(10**5), 200)
+    plain = {naive.hashed(n) for n in numbers}
+    assert {n for n in range(10**5) if naive.hashed(n) in plain} == set(numbers)
+    salts = ["", str(large.clinic_id), str(large.project_id), "freshtrail-release-1"]
+    for salt in salts:
+        for person in naive.people(large)[:500]:
+            for known in (person["id"].hex, str(person["id"]), person["birth_on"].isoformat()):
+                digest = hashlib.sha256((salt + known).encode()).hexdigest()
+                assert digest[:32] not in ids and known[:32] not in ids
+        for number in range(0, 10**5, 7):
+            assert naive.keyed(number, salt or "x")[:32] not in ids
+    assert all(re.fullmatch("[0-9a-f]{32}", one) for one in ids)
+
+
+def test_14_the_order_of_codes_tells_nothing_of_time(large: Clinic) -> None:
+    ids = [who.hex for who in large.patients]
+    assert spearmanr(range(len(ids)), ranks(ids)).statistic > 0.99  # made in order: UUIDv7
+    mine = codes_of(large, large.project_id)
+    coded = [mine[who] for who in large.patients]
+    assert abs(spearmanr(range(len(coded)), ranks(coded)).statistic) < 0.1
+    assert len({one[12] for one in coded}) == 16  # no version of a UUID
+
+
+def ranks(words: list[str]) -> list[int]:
+    order = {word: place for place, word in enumerate(sorted(words))}
+    return [order[word] for word in words]
+
+
+def test_15_the_order_of_rows_is_that_of_the_codes(large: Clinic, files: Files) -> None:
+    for table in ("subjects", "scores", "sessions", "steps", "trail", "safety", "moments"):
+        ids = [row["subject_id"] for row in files[table]]
+        assert ids == sorted(ids)
+    codes = codes_of(large, large.project_id)
+    who = {code: place for place, patient in enumerate(large.patients) for code in [codes[patient]]}
+    enrolled = [who[row["subject_id"]] for row in files["subjects"]]
+    assert spearmanr(range(len(large.patients)), range(len(large.patients))).statistic > 0.99
+    assert abs(spearmanr(range(len(enrolled)), enrolled).statistic) < 0.1
+
+
+def test_16_no_birthday_follows_from_what_is_told(files: Files) -> None:
+    born, weeks = date(1980, 5, 20), [date(2026, 1, 5) + timedelta(days=7 * n) for n in range(53)]
+    ages = [naive.age_on(born, week) for week in weeks]
+    assert len(set(ages)) == 2  # the week of the birthday is where it changes
+    names = {field.name for shape in shapes().values() for field in shape.fields}
+    assert not {
+        name for name in names if re.search(r"date|_on$|_at$|year|month|^age(?!_band)", name)
+    }
+    assert "age_band" not in {
+        f.name for s in shapes().values() if s.name != "subjects" for f in s.fields
+    }
+
+
+DATES = re.compile(rb"(?<![0-9a-f-])(19|20)\d\d-\d\d|\d\d:\d\d(:\d\d)?[^0-9a-f]|T\d\d:|Z\"")
+
+
+def test_17_there_is_no_day_and_no_hour_anywhere(large: Clinic, files: Files) -> None:
+    days = naive.doses(large)
+    gaps = Counter((at - some[0]).days % 7 for some in days.values() for at in some[1:])
+    assert sum(n for _, n in gaps.most_common(2)) > 0.9 * gaps.total()  # the rhythm of the week
+    for table in shapes():
+        plain = gzip.decompress((files.folder / f"{table}.csv.gz").read_bytes())
+        assert DATES.search(plain) is None, table
+    assert {row["window"] for row in files["sessions"]} <= set(d.CODES)
+
+
+def test_18_one_known_day_tells_of_no_other(large: Clinic, files: Files) -> None:
+    some = next(iter(naive.doses(large).values()))
+    offsets = [(at - some[0]).days for at in some]
+    assert [some[0] + timedelta(days=n) for n in offsets[1:]]  # every date from the first
+    width = min(w.last - w.first + 1 for w in d.WINDOWS)
+    assert width >= 10
+    print(f"residual: who knows the first dose of a subject knows the others to {width} days")
+
+
+def patterns(files: Files) -> Counter[tuple[Any, ...]]:
+    by: dict[str, list[Any]] = {row["subject_id"]: [] for row in files["subjects"]}
+    for row in files["sessions"]:
+        by[row["subject_id"]].append((row["window"], row["kind"], row["held"]))
+    return Counter(tuple(sorted(some)) for some in by.values())
+
+
+def test_19_nobodys_visits_are_unlike_everybodys(
+    large: Clinic, files: Files, first: db.Values
+) -> None:
+    plain = Counter(
+        tuple((at - some[0]).days for at in some) for some in naive.doses(large).values()
+    )
+    assert min(plain.values()) == 1  # nine sessions in eleven days
+    found = min(patterns(files).values())
+    assert found >= LEAST and found == first["manifest"]["k_of_visits"]
+
+
+def test_19_visits_that_part_from_others_are_cut_where_they_do() -> None:
+    usual, odd = (
+        (("baseline", "dosing", "1"), ("week_01", "dosing", "1")),
+        ("week_24", "intake", "3+"),
+    )
+    seen = {f"{n}": usual for n in range(20)} | {f"o{n}": (*usual, odd) for n in range(11)}
+    assert anonymity.shortened(seen) == seen
+    told = anonymity.shortened(seen | {"x": (*usual, ("week_24", "dosing", "1"))})
+    assert "x" not in told and set(told.values()) == {usual, (*usual, odd)}
+
+
+def test_20_answers_to_single_items_are_not_told(large: Clinic, files: Files) -> None:
+    random = Random(4)
+    vectors = Counter(tuple(random.randrange(4) for _ in range(9)) for _ in large.patients)
+    assert list(vectors.values()).count(1) > len(large.patients) * 0.9
+    names = {field.name for shape in shapes().values() for field in shape.fields}
+    assert not [name for name in names if re.search(r"\d-\d|item|answer(?!ed)", name)]
+
+
+def test_21_what_is_rare_is_no_word_of_any_data(large: Clinic, files: Files) -> None:
+    plain = {p["sex_at_birth"] for p in naive.people(large)}
+    assert "intersex" in plain
+    for table in shapes():
+        told = json.dumps(files[table])
+        assert "intersex" not in told and '"VT"' not in told
+        raw = (files.folder / f"{table}.parquet").read_bytes()
+        assert b"intersex" not in raw and b"VT" not in pq_words(files, table)
+    constant = [[(f.name, f.words) for f in shape.fields] for shape in shapes().values()]
+    listed = [
+        [
+            (f["name"], tuple(f.get("constraints", {}).get("enum", ())))
+            for f in r["schema"]["fields"]
+        ]
+        for r in files.package["resources"]
+    ]
+    assert listed == constant  # headers and lists are those of the code, whatever the data
+
+
+def pq_words(files: Files, table: str) -> set[bytes]:
+    columns = pq.read_table(files.folder / f"{table}.parquet").to_pydict().values()
+    return {str(value).encode() for values in columns for value in values}
+
+
+def test_22_parquet_tells_of_nothing_but_its_rows(files: Files, tmp_path: Any) -> None:
+    import pyarrow as pa
+
+    pq.write_table(pa.table({"total": [7, 8]}), tmp_path / "naive.parquet")
+    plain = pq.ParquetFile(tmp_path / "naive.parquet").metadata
+    assert plain.row_group(0).column(0).statistics is not None and plain.metadata
+    for table in shapes():
+        path = files.folder / f"{table}.parquet"
+        told = pq.ParquetFile(path).metadata
+        assert told.metadata is None and told.created_by.startswith("parquet-cpp-arrow")
+        for group in range(told.num_row_groups):
+            for column in range(told.num_columns):
+                assert told.row_group(group).column(column).statistics is None
+        raw = path.read_bytes()
+        assert b"pandas" not in raw and b"ARROW:schema" not in raw
+
+
+def test_23_gzip_tells_neither_name_nor_time(files: Files, tmp_path: Any) -> None:
+    with gzip.open(tmp_path / "janes-export.csv.gz", "wb") as file:
+        file.write(b"x")
+    assert b"janes-export" in (tmp_path / "janes-export.csv.gz").read_bytes()
+    for path in files.folder.glob("*.gz"):
+        head = path.read_bytes()[:10]
+        assert head[3] == 0 and head[4:8] == b"\0\0\0\0"  # no flags, no time (RFC 1952)
+
+
+def test_27_no_column_names_a_site_or_a_therapist(large: Clinic, every_byte: bytes) -> None:
+    assert str(large.clinic_id) in json.dumps({"site": str(large.clinic_id)})  # as one writes it
+    names = {field.name for shape in shapes().values() for field in shape.fields}
+    assert not [name for name in names if re.search("site|clinic|therap|room|staff", name)]
+    assert large.clinic_id.hex.encode() not in every_byte
+    assert str(large.clinic_id).encode() not in every_byte
+
+
+def test_28_those_of_one_house_have_nothing_in_common(large: Clinic) -> None:
+    codes = list(codes_of(large, large.project_id).values())
+    alike = [naive.hashed(12_345_678)[:8], naive.hashed(12_345_678)[:8]]
+    assert alike[0] == alike[1]  # an id from address and surname
+    beginnings = Counter(code[:8] for code in codes)
+    assert max(beginnings.values()) <= 2
+
+
+def test_31_look_alikes_are_in_no_list(tmp_path: Any) -> None:
+    shape = shapes()["subjects"]
+    sound = ["0" * 32, "30-39", "female", "CO", "unknown", "oral", "ketamine", "yes", "no", None]
+    writing.write(tmp_path, shape, [[sound]])
+    for place, trick in ((2, "fe\u200bmale"), (2, "ｆｅｍａｌｅ"), (3, "СO"), (1, "30-39 ")):
+        assert str(trick).strip().isprintable() or trick
+        with pytest.raises(writing.NotInTheList):
+            writing.write(tmp_path, shape, [[[*sound[:place], trick, *sound[place + 1 :]]]])
+
+
+def test_32_no_cell_is_a_formula(files: Files) -> None:
+    assert "=HYPERLINK(1)"[0] in "=+-@"
+    for table in shapes():
+        for row in files[table]:
+            for value in row.values():
+                if value[:1] in ("=", "+", "-", "@"):
+                    float(value)  # a negative difference is a number
+
+
+@pytest.mark.parametrize("region", ["Colorado", "=1+1", "CO\u200b", "ＣＯ", "", None, "Bayern"])
+def test_a_state_is_a_code_of_the_list_or_nothing(region: str | None) -> None:
+    assert d.state_of(region, "US") is None
+
+
+def test_a_state_elsewhere_is_none_of_ours() -> None:
+    assert d.state_of("CO", "CO") is None and d.state_of(" co ", "US") == "CO"

@@ -1,0 +1,247 @@
+"""Attacks that lay releases side by side, and what becomes of those who did not agree."""
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import make_url, select, text, update
+from sqlalchemy.exc import ProgrammingError
+
+from api import clock, config, db
+from api.core import consents, release
+from api.core.patients import patients
+from api.core.release import shelf
+from api.core.release.snapshot import snapshot
+from api.core.release.tables import research_chunks, research_releases
+from api.errors import Conflict
+from tests.research.clinic import Clinic, _fill, codes_of, make_clinic, make_release
+from tests.research.reading import Files
+
+QUASI = ("age_band", "sex_at_birth", "state", "diagnosis_group", "route")
+
+
+@pytest.fixture
+def growing(app: Flask) -> Clinic:
+    """A clinic of 150 patients, of this test alone."""
+    return make_clinic(150, seed=11)
+
+
+def files_of(one: db.Values) -> Files:
+    assert one["state"] == "ready", one
+    return Files(shelf.folder(one))
+
+
+def subjects(one: db.Values) -> dict[str, tuple[str, ...]]:
+    return {row["subject_id"]: tuple(row[n] for n in QUASI) for row in files_of(one)["subjects"]}
+
+
+def withdraw(made: Clinic, who: Any) -> None:
+    c = consents.consents.c
+    mine = (c.clinic_id == made.clinic_id, c.patient_id == who)
+    with db.transaction() as store:
+        store.execute(update(consents.consents).where(*mine).values(withdrawn_at=clock.now()))
+
+
+def test_9_and_10_what_is_new_or_gone_in_the_next_release_names_nobody(growing: Clinic) -> None:
+    one = make_release(growing)
+    there = subjects(one)
+    codes = codes_of(growing, growing.project_id)
+    gone = next(who for who in growing.patients if codes[who] in there)
+    withdraw(growing, gone)
+    two = make_release(growing)
+    assert set(there) - set(subjects(two)) >= {codes[gone]}
+    naive = [len(subjects(two)), len(there)]
+    assert naive[1] - naive[0] >= 1  # an exact count of each tells that somebody left
+    assert two["cube"]["tables"] == one["cube"]["tables"]  # and no figure says where
+    with db.transaction():
+        from random import Random
+
+        _fill(growing, Random(5), 90, growing_therapist(growing), False)
+    three = make_release(growing)
+    new = set(subjects(three)) - set(there)
+    came = Counter(subjects(three)[code] for code in new)
+    assert new and min(came.values()) >= 11
+    assert {c: v for c, v in subjects(three).items() if c in there} == {
+        c: v for c, v in there.items() if c in subjects(three)
+    }
+
+
+def growing_therapist(made: Clinic) -> Any:
+    from api.access.users import users
+
+    with db.transaction() as store:
+        row = store.row(
+            select(users.c.id).where(
+                users.c.clinic_id == made.clinic_id, users.c.role == "clinician"
+            )
+        )
+    return db.found(row)["id"]
+
+
+def test_11_a_year_of_daily_calls_gets_one_release(
+    growing: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    today = clock.now()
+    days = [today + timedelta(days=n) for n in range(366)]
+    assert min(b - a for a, b in zip(days, days[1:], strict=False)) == timedelta(days=1)  # naive
+    make_release(growing)
+    monkeypatch.setenv("RELEASE_SPACING_DAYS", "365")
+    config.settings.cache_clear()
+    try:
+        for day in (1, 30, 200, 364):
+            with time_machine.travel(clock.now() + timedelta(days=day)):
+                let_sign_in(growing)
+                with pytest.raises(Conflict, match="365 days apart"), db.transaction():
+                    release.request_release(growing.analyst.actor, growing.project_id)
+        with time_machine.travel(clock.now() + timedelta(days=366)):
+            let_sign_in(growing)
+            two = make_release(growing)
+            assert two["manifest"]["spacing_days"] == 365
+    finally:
+        monkeypatch.undo()
+        config.settings.cache_clear()
+
+
+def let_sign_in(made: Clinic) -> None:
+    """The analyst signed in just now."""
+    from tests import builders
+
+    with db.transaction() as store:
+        from api.access.users import users
+
+        row = store.row(select(users).where(users.c.id == made.analyst.user_id))
+        made.analyst.sign_in_id = builders.make_sign_in(db.found(row))
+
+
+def test_29_who_did_not_agree_is_nowhere(growing: Clinic) -> None:
+    never, gone = growing.patients[5], growing.patients[6]
+    c = consents.consents.c
+    with db.transaction() as store:
+        store.execute(consents.consents.delete().where(c.patient_id == never))
+    withdraw(growing, gone)
+    one = make_release(growing)
+    codes = codes_of(growing, growing.project_id)
+    assert never not in codes and gone not in codes
+    assert one["manifest"]["subjects"] <= len(growing.patients) - 2
+
+
+def test_29_who_withdraws_while_it_is_made_is_nowhere(
+    growing: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, late = shelf.make, growing.patients[8]
+
+    def withdrawing(*given: Any) -> Any:
+        monkeypatch.setattr(shelf, "make", made)
+        withdraw(growing, late)
+        return made(*given)
+
+    monkeypatch.setattr(shelf, "make", withdrawing)
+    one = make_release(growing)
+    code = codes_of(growing, growing.project_id)[late]
+    for path in files_of(one).paths:
+        assert code.encode() not in path.read_bytes()
+    assert code not in subjects(one)
+
+
+def test_30_who_is_no_more_is_nowhere(growing: Clinic) -> None:
+    late = growing.patients[9]
+    with db.transaction() as store:
+        gone = update(patients).where(patients.c.id == late).values(deleted_at=clock.now())
+        store.execute(gone)
+    one = make_release(growing)
+    assert late not in codes_of(growing, growing.project_id)
+    assert {row["end_state"] for row in files_of(one)["subjects"]} <= {
+        "in_treatment",
+        "discharged",
+        "",
+    }
+
+
+def test_33_a_new_column_is_not_asked_for() -> None:
+    from sqlalchemy import Column, MetaData, String, Table
+
+    from api.core.release.allowed import columns
+
+    wider = Table("steps", MetaData(), Column("walked_on", String), Column("weather", String))
+    assert [c.name for c in wider.c] == ["walked_on", "weather"]  # what SELECT * would give
+    assert columns(wider, "walked_on")
+    with pytest.raises(PermissionError):
+        columns(wider, "walked_on", "weather")
+
+
+def test_33_every_column_of_the_database_is_classed() -> None:
+    from api.core.release.allowed import CLASSES, classes
+
+    there = {f"{t.name}.{c.name}" for t in db.metadata.sorted_tables for c in t.c}
+    assert sorted(there - set(classes())) == [], "put them into api/core/release/columns.txt"
+    assert sorted(set(classes()) - there) == [], "columns that are not there any more"
+    assert set(classes().values()) == set(CLASSES)
+    held = ("legal_given", "legal_family", "contact", "external_ids", "preferred_name", "pronouns")
+    assert {classes()[f"patients.{name}"] for name in held} == {"withheld"}
+
+
+def test_36_an_old_release_is_made_again_byte_for_byte(growing: Clinic) -> None:
+    one = make_release(growing)
+    told = {entry["name"]: entry["sha256"] for entry in one["manifest"]["files"]}
+    before = {path.name: path.read_bytes() for path in files_of(one).paths}
+    shelf.remove(one)
+    withdraw(growing, growing.patients[3])  # what happened since is in later releases
+    for name, digest in told.items():
+        path, said = shelf.find(one, name)
+        assert path.read_bytes() == before[name] and said == digest
+
+
+def test_a_small_clinic_is_refused_by_rule_and_not_by_count(small: Clinic) -> None:
+    one = make_release(small)
+    assert one["state"] == "refused" and one["refused_for"] == ["cohort_too_small"]
+    assert one["manifest"] is None and one["cube"] is None
+    with db.transaction() as store:
+        kept = select(research_chunks.c.place).where(research_chunks.c.release_id == one["id"])
+        assert store.rows(kept) == []
+    assert not shelf.folder(one).exists()
+
+
+def test_a_release_left_by_a_worker_that_died_is_made_by_another(growing: Clinic) -> None:
+    from api.core.release import freezing
+
+    with db.transaction():
+        asked = release.request_release(growing.analyst.actor, growing.project_id)
+    with db.transaction():
+        taken = freezing._claim()
+    assert taken is not None and not freezing.make_next()
+    r = research_releases.c
+    with db.transaction() as store:
+        old = update(research_releases).where(r.id == asked["id"])
+        store.execute(old.values(lease_until=clock.now() - timedelta(minutes=1)))
+    assert freezing.make_next()
+    with db.transaction() as store:
+        row = db.found(store.row(select(research_releases).where(r.id == asked["id"])))
+    assert row["state"] == "ready"
+
+
+def test_34_who_reads_for_research_can_not_read_a_name(
+    growing: Clinic, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database != "postgres":
+        pytest.skip("SQLite has no roles: this attack is told of PostgreSQL alone")
+    role = f"research_{db.new_id().hex}"
+    with db.transaction() as store:
+        assert store.execute(text("SELECT legal_family FROM patients")).first()  # the API's role
+        store.execute(text(f'CREATE ROLE "{role}" LOGIN'))
+        store.execute(text(f'GRANT USAGE ON SCHEMA public TO "{role}"'))
+        for statement in release.grants(role):
+            store.execute(text(statement))
+    url = make_url(config.settings().url).set(username=role)
+    monkeypatch.setenv("RESEARCH_DATABASE_URL", url.render_as_string(hide_password=False))
+    config.settings.cache_clear()
+    try:
+        assert make_release(growing)["state"] == "ready"
+        for asked in ("legal_family FROM patients", "contact FROM patients", "text FROM moments"):
+            with snapshot() as snap, pytest.raises(ProgrammingError, match="permission denied"):
+                list(snap.rows(text(f"SELECT {asked}")))  # type: ignore[arg-type]
+    finally:
+        monkeypatch.undo()
+        config.settings.cache_clear()

@@ -1,0 +1,156 @@
+"""What analysts do with a release: read it with their tools, check it, and rebuild a table."""
+
+import gc
+import gzip
+import json
+import shutil
+from collections import defaultdict
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+from flask import Flask
+
+from api import clock, db
+from api.core.release import cube, freezing, shelf
+from api.core.release.shapes import shapes
+from tests import builders
+from tests.conftest import Caller
+from tests.research.reading import Files
+
+QUASI = ("age_band", "sex_at_birth", "state", "diagnosis_group", "route")
+RESPONDED, REMITTED, TREATED = 52, 28, 97
+"""As many of as many as give the rates of McInnes et al. 2022 (J Affect Disord 301:486-495), 53.6 %
+and 28.9 % of 537 patients after induction, to a tenth of a percent."""
+
+
+def test_k_and_l_reckoned_apart_are_those_of_the_manifest(files: Files, first: db.Values) -> None:
+    classes: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for row in files["subjects"]:
+        classes[tuple(row[name] for name in QUASI)].append(row["suicidality"])
+    assert min(map(len, classes.values())) == first["manifest"]["k"] >= 11
+    assert min(len(set(some)) for some in classes.values()) == first["manifest"]["l"] >= 2
+    classes["one", "like", "nobody", "", ""].append("yes")
+    assert min(map(len, classes.values())) == 1  # a row planted is found
+
+
+@pytest.mark.parametrize("table", list(shapes()))
+def test_the_three_formats_hold_the_same_rows(files: Files, table: str) -> None:
+    at = files.folder / table
+    readers = (
+        f"read_csv('{at}.csv.gz', header=true, all_varchar=true, nullstr='')",
+        f"read_ndjson('{at}.ndjson', sample_size=-1)",
+        f"read_parquet('{at}.parquet')",
+    )
+    kinds = {"string": "VARCHAR", "integer": "INTEGER", "number": "DOUBLE", "boolean": "BOOLEAN"}
+    told = ", ".join(f'CAST("{f.name}" AS {kinds[f.kind]})' for f in shapes()[table].fields)
+    for one in readers:
+        for other in readers:
+            left = f"SELECT {told} FROM {one} EXCEPT ALL SELECT {told} FROM {other}"
+            assert duckdb.sql(f"SELECT count(*) FROM ({left})").fetchall() == [(0,)]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_frictionless_finds_the_package_sound_and_a_changed_cell(
+    files: Files, tmp_path: Path
+) -> None:
+    from frictionless import Package
+
+    copy = tmp_path / "release"
+    shutil.copytree(files.folder, copy)
+    sound = Package(str(copy / "datapackage.json")).validate()
+    assert sound.valid, sound.flatten(["fieldName", "type", "note"])[:5]
+    path = copy / "subjects.csv.gz"
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    lines[1] = lines[1].replace("female", "femail").replace(",male", ",mail")
+    path.write_bytes(gzip.compress("\r\n".join(lines).encode()))
+    report = Package(str(copy / "datapackage.json")).validate()
+    assert not report.valid
+    gc.collect()  # the library leaves files open
+
+
+def test_one_line_each_gives_the_mean_of_the_cube(files: Files, first: db.Values) -> None:
+    at = files.folder / "scores.parquet"
+    asked = "instrument = 'phq-9' and \"window\" = 'week_04' and difference is not null"
+    by_duckdb = duckdb.sql(f"select avg(total) from '{at}' where {asked}").fetchall()[0][0]
+    frame = pl.read_parquet(at).filter(
+        pl.col("window") == "week_04", pl.col("difference").is_not_null()
+    )
+    cells = cube.cells(first["cube"], cube.COURSE)
+    told = next(cell for cell in cells if cell["window"] == "week_04")
+    assert (
+        by_duckdb == pytest.approx(frame["total"].mean()) == pytest.approx(told["mean"], abs=0.06)
+    )
+
+
+def test_two_runs_give_the_same_bytes(
+    files: Files, first: db.Values, monkeypatch: Any, tmp_path: Any
+) -> None:
+    before = {path.name: path.read_bytes() for path in files.paths}
+    monkeypatch.setattr(shelf, "folder", lambda _release: tmp_path / "again")
+    shelf.make(first)
+    assert {p.name: p.read_bytes() for p in (tmp_path / "again").iterdir()} == before
+
+
+def test_wide_is_long_laid_side_by_side(files: Files) -> None:
+    long = {(r["subject_id"], r["window"]): r["total"] for r in files["scores"]}
+    for row in files["scores_wide"]:
+        for name, window in (("phq9_total_w00", "baseline"), ("phq9_total_w04", "week_04")):
+            assert row[name] == long.get((row["subject_id"], window), "")
+
+
+def answers(total: int, safety: int) -> dict[str, int]:
+    """Answers to the PHQ-9 that add up to a total."""
+    rest, said = total - safety, {"phq9-9": safety}
+    for number in range(1, 9):
+        said[f"phq9-{number}"] = min(3, rest)
+        rest -= said[f"phq9-{number}"]
+    assert rest == 0
+    return said
+
+
+def test_a_published_table_is_rebuilt_from_patients_sent_through_the_api(
+    app: Flask, scene: builders.Scene
+) -> None:
+    call = {who: Caller(app.test_client(), scene[who].token) for who in ("CT", "PR", "AY")}
+    first = clock.now() - timedelta(days=60)
+    for number in range(TREATED):
+        after = 2 if number < REMITTED else 8 if number < RESPONDED else 14
+        treated(call["CT"], scene, number, first + timedelta(minutes=90 * number), after)
+    body = {"title": "T", "purpose": "P", "analyst_ids": [str(scene["AY"].user_id)]}
+    path = f"/research/v1/projects/{call['PR'].post('/research/v1/projects', body).json['id']}"
+    assert call["AY"].post(f"{path}/releases").status_code == 202
+    assert freezing.make_next()
+    manifest = call["AY"].get(f"{path}/releases/1/manifest")
+    assert manifest.status_code == 200, call["AY"].get(f"{path}/releases").text
+    told = call["AY"].get(f"{path}/releases/1/files/scores.ndjson").text.splitlines()
+    rows = [row for line in told if (row := json.loads(line))["window"] == "week_04"]
+    met = {name: sum(row[name] is True for row in rows) for name in ("response", "remission")}
+    assert (len(rows), met) == (TREATED, {"response": RESPONDED, "remission": REMITTED})
+    assert [round(100 * n / TREATED, 1) for n in met.values()] == [53.6, 28.9]
+    cells = call["AY"].get(f"{path}/cube?cut=course").json["rows"]
+    cell = next(one for one in cells if one["window"] == "week_04")
+    assert (cell["n"], cell["response"]["n"], cell["remission"]["n"]) == (95, 50, 30)
+
+
+def treated(call: Caller, scene: builders.Scene, number: int, at: Any, after: int) -> None:
+    """One patient: consent, baseline, a dose, and a check-in four weeks later."""
+    name = {"given": f"P{number}", "family": "Example"}
+    made = call.post("/patients", {"legal_name": name, "birth_on": "1985-05-05"})
+    patient = f"/patients/{made.json['id']}"
+    said = [call.post(f"{patient}/consents", {"kind": "research", "text_version": "1"})]
+    ends = {"starts_at": at.isoformat(), "ends_at": (at + timedelta(minutes=60)).isoformat()}
+    who = {"clinician_ids": [str(scene["CT"].user_id)], "mode": "in_person", "kind": "dosing"}
+    session = call.post(f"{patient}/sessions", ends | who)
+    dose = {"medicine": "ketamine", "route": "intravenous", "dose_mg": 40, "weight_kg": 80}
+    event = {"client_event_id": "d1", "measured_at": at.isoformat()}
+    said += [session, call.post(f"/sessions/{session.json['id']}/doses", dose | event)]
+    for day, total in ((-1, 16), (28, after)):
+        answered = (at + timedelta(days=day)).isoformat()
+        body = {"instrument": "phq-9", "answers": answers(total, number % 2), "complete": True}
+        said.append(call.post(f"{patient}/check-ins", body | {"answered_at": answered}))
+    assert all(one.status_code in (200, 201) for one in said), [one.text for one in said]
