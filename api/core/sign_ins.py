@@ -9,12 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, case, exists, func, select
+from sqlalchemy import and_, exists, select
 
 from api import clock, vault
-from api.access.policies import Actor
 from api.access.users import (
-    accounts,
     clinics,
     find_account,
     is_password,
@@ -24,10 +22,10 @@ from api.access.users import (
 )
 from api.audit import trail
 from api.config import settings
-from api.core import gate
+from api.core import gate, half_sign_ins, second_factors
 from api.core.replay import digest
-from api.db import Listing, Page, Values, leave_store, new_id, page, store, transaction
-from api.errors import Conflict, Invalid, NotFound, NotSignedIn
+from api.db import Values, leave_store, new_id, store, transaction
+from api.errors import Conflict, Invalid, NotSignedIn
 
 TOKEN_BYTES = 32
 """256 bits, as RFC 6749 section 10.10 asks for: a guess succeeds with at most 2^-160."""
@@ -44,11 +42,14 @@ def new_token() -> str:
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
-def sign_in(email: str, password: str, clinic_id: UUID | None = None) -> Values:
+def sign_in(
+    email: str, password: str, clinic_id: UUID | None = None, otp: str | None = None
+) -> Values:
     """A new sign-in: its ids and first refresh token.
 
     Raises `NotSignedIn`, in the same words and after one hash, whether the account is unknown,
     disabled or the password wrong; `Conflict` with the memberships when a clinic must be chosen.
+    An account with a second factor gives its code as well, or gets an `mfa_token` to give it with.
     """
     trail.begin("sign_in:open")
     account = find_account(store(), email)
@@ -58,7 +59,40 @@ def sign_in(email: str, password: str, clinic_id: UUID | None = None) -> Values:
     leave_store()
     if not is_password(password, account["password_hash"] if account else None):
         raise _wrong()
-    return open_sign_in(_chosen(memberships, clinic_id))
+    user = _chosen(memberships, clinic_id)
+    _ask_second(user, otp)
+    return open_sign_in(user)
+
+
+def _ask_second(user: Values, otp: str | None) -> None:
+    if not second_factors.is_on(user["account_id"]):
+        return
+    if otp is None:
+        token = new_token()
+        half_sign_ins.open_half(user, token)
+        raise NotSignedIn(
+            "Send a code of your app, or a recovery code.", error="mfa_required", mfa_token=token
+        )
+    if not second_factors.is_taken(user["account_id"], otp):
+        raise _wrong_code()
+
+
+def _wrong_code() -> NotSignedIn:
+    return NotSignedIn("The code is not right, or not any more.", error="")
+
+
+def finish_sign_in(mfa_token: str, otp: str) -> Values:
+    """A new sign-in for whoever gave the right password before, and now gives the code.
+
+    Raises `NotSignedIn` in the same words for a wrong code and a token that is used up or old.
+    """
+    trail.begin("sign_in:open")
+    user = half_sign_ins.find_half(mfa_token)
+    if user is None or not second_factors.is_taken(user["account_id"], otp):
+        raise _wrong_code()
+    if not half_sign_ins.use_half(mfa_token):
+        raise _wrong_code()
+    return open_sign_in(user)
 
 
 def _wrong() -> NotSignedIn:
@@ -169,10 +203,10 @@ def _use(token: str, successor: str, key: str | None, moment: datetime) -> UUID 
 def _used_before(token: str, key: str | None, moment: datetime) -> Values:
     row = store().row(select(refresh_tokens).where(refresh_tokens.c.hash == digest(token)))
     if row is None:
-        raise _ended()
+        raise ended_refusal()
     if key is None or not _asked_again(row, digest(key), moment):
         _end_family(row["sign_in_id"], moment)
-        raise _ended()
+        raise ended_refusal()
     successor = vault.unseal_json(row["successor"], PLACE, row["hash"])
     return _standing(row["sign_in_id"], moment) | {"refresh_token": successor, "replayed": True}
 
@@ -192,15 +226,17 @@ def _end_family(sign_in_id: UUID, moment: datetime) -> None:
     # In a transaction of its own: the request is refused, and this must outlive it.
     leave_store()
     with transaction() as apart:
-        apart.execute(_ending(moment).where(sign_ins.c.id == sign_in_id))
+        apart.execute(ending(moment).where(sign_ins.c.id == sign_in_id))
     log.warning("a refresh token came twice; sign-in %s has ended", sign_in_id)
 
 
-def _ending(moment: datetime) -> Any:
+def ending(moment: datetime) -> Any:
+    """The statement that ends the sign-ins it is narrowed to, unless they have ended."""
     return sign_ins.update().where(sign_ins.c.revoked_at.is_(None)).values(revoked_at=moment)
 
 
-def _ended() -> NotSignedIn:
+def ended_refusal() -> NotSignedIn:
+    """The one answer to whoever comes with a sign-in that has ended."""
     return NotSignedIn("The sign-in has ended.")
 
 
@@ -216,72 +252,14 @@ def _standing(sign_in_id: UUID, moment: datetime) -> Values:
     )
     row = store().execute(seen).mappings().first()
     if row is None:
-        raise _ended()
+        raise ended_refusal()
     return dict(row)
 
 
 def revoke(token: str) -> None:
     """End the sign-in of a refresh token; an unknown one changes nothing and tells nothing."""
     family = select(refresh_tokens.c.sign_in_id).where(refresh_tokens.c.hash == digest(token))
-    store().execute(_ending(clock.now()).where(sign_ins.c.id.in_(family)))
-
-
-def step_up(actor: Actor, password: str | None) -> None:
-    """Confirm who is there: the sign-in counts as fresh from now on; its end does not move."""
-    gate.admit(actor, "sign_in:step_up")
-    account = _account(actor)
-    leave_store()
-    if not is_password(password or "", account["password_hash"]):
-        raise NotSignedIn("That is not right.", error="insufficient_user_authentication")
-    moment = clock.now()
-    fresh = {"auth_time": moment, "last_seen_at": moment}
-    mine = sign_ins.update().where(
-        sign_ins.c.id == actor.sign_in_id, sign_ins.c.revoked_at.is_(None)
-    )
-    if store().execute(mine.values(**fresh)).rowcount != 1:
-        raise _ended()
-    trail.about("sign_in", actor.sign_in_id)
-
-
-def _account(actor: Actor) -> Values:
-    mine = and_(users.c.clinic_id == actor.clinic_id, users.c.id == actor.user_id)
-    statement = select(accounts).join(users, and_(users.c.account_id == accounts.c.id, mine))
-    row = store().row(statement)
-    assert row is not None
-    return row
-
-
-def list_sign_ins(actor: Actor, asked: Page) -> Listing:
-    """The actor's own sign-ins that still stand, newest first, the one at hand marked."""
-    gate.admit(actor, "sign_in:list")
-    moment = clock.now()
-    past = case((sign_ins.c.ends_at <= moment, sign_ins.c.ends_at))
-    gone = func.coalesce(sign_ins.c.revoked_at, past).label("deleted_at")
-    changed = func.coalesce(sign_ins.c.revoked_at, past, sign_ins.c.last_seen_at)
-    mine: Any = (
-        select(*sign_ins.c, gone, changed.label("updated_at"))
-        .where(sign_ins.c.clinic_id == actor.clinic_id, sign_ins.c.user_id == actor.user_id)
-        .subquery("mine")
-    )
-    listing = page(select(mine), mine, asked, newest_first=True)
-    for row in listing.items:
-        row["current"] = row["id"] == actor.sign_in_id
-    return listing
-
-
-def end_sign_in(actor: Actor, sign_in_id: UUID) -> None:
-    """End one of the actor's own sign-ins; its tokens are refused from the next request on."""
-    gate.admit(actor, "sign_in:end")
-    trail.about("sign_in", sign_in_id)
-    ended = store().execute(
-        _ending(clock.now()).where(
-            sign_ins.c.id == sign_in_id,
-            sign_ins.c.clinic_id == actor.clinic_id,
-            sign_ins.c.user_id == actor.user_id,
-        )
-    )
-    if ended.rowcount != 1:
-        raise NotFound("There is no such record.")
+    store().execute(ending(clock.now()).where(sign_ins.c.id.in_(family)))
 
 
 def end_all(account_id: UUID) -> None:
@@ -296,4 +274,4 @@ def end_all(account_id: UUID) -> None:
         users.c.clinic_id == sign_ins.c.clinic_id,
         users.c.id == sign_ins.c.user_id,
     )
-    store().execute(_ending(clock.now()).where(theirs))
+    store().execute(ending(clock.now()).where(theirs))

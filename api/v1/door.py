@@ -41,6 +41,7 @@ from api.v1 import (
     rems,
     replies,
     screenings,
+    second_factor,
     sessions,
     settings,
     signatures,
@@ -56,6 +57,7 @@ from api.v1.resource import Blueprint
 PREFIX = "/api/v1"
 RESOURCES: tuple[Blueprint, ...] = (
     signin.blp,
+    second_factor.blp,
     me.blp,
     clinic.blp,
     users.blp,

@@ -9,7 +9,7 @@ from api.access import tokens
 from api.access.policies import Actor
 from api.access.users import MAX_PASSWORD, MIN_PASSWORD
 from api.config import settings
-from api.core import accounts, gate, sign_ins
+from api.core import accounts, gate, own_sign_ins, sign_ins
 from api.paging import Listing, Values
 from api.v1 import quota
 from api.v1.forms import Ask, Flag, Id, Instant, Show, Words, shown
@@ -33,12 +33,23 @@ def tried_password(**kwargs: Any) -> Words:
 
 
 class SignInSchema(Ask):
-    """Who wants in."""
+    """Who wants in: address and password, or the `mfa_token` that they were answered with."""
 
-    email = Words(254, required=True)
-    password = tried_password(required=True)
-    otp = Words(20, metadata={"description": "Taken, and not asked for in this release."})
+    email = Words(254)
+    password = tried_password()
+    otp = Words(20, metadata={"description": "A code of the authenticator app, or for recovery."})
+    mfa_token = Words(MAX_TOKEN, metadata={"description": "Goes with `otp` and nothing else."})
     clinic_id = Id(metadata={"description": "Needed when the account belongs to several clinics."})
+
+    @ma.validates_schema
+    def _one_way_in(self, data: Values, **_kwargs: Any) -> None:
+        if "mfa_token" in data:
+            if set(data) != {"mfa_token", "otp"}:
+                raise ma.ValidationError("Send mfa_token with otp and nothing else.", "mfa_token")
+            return
+        missing = [name for name in ("email", "password") if name not in data]
+        if missing:
+            raise ma.ValidationError({name: ["This is needed."] for name in missing})
 
 
 class RefreshTokenSchema(Ask):
@@ -116,12 +127,23 @@ def sign_in(values: Values) -> Values:
     """Sign in.
 
     Whether an address has an account is not told: the same 401 for every wrong pair. With several
-    clinics and no `clinic_id`: 409 with `memberships`. A `429` says when to try again.
+    clinics and no `clinic_id`: 409 with `memberships`. A second factor that was not sent: 401
+    `mfa_required` with an `mfa_token`, to be sent here with `otp` within five minutes.
     """
-    quota.spend_sign_in(values["email"], request.remote_addr)
-    opened = sign_ins.sign_in(values["email"], values["password"], values.get("clinic_id"))
+    opened = _finish(values) if "mfa_token" in values else _begin(values)
     g.actor = _signed_in(opened)
     return _access(opened) | {"refresh_token": opened["refresh_token"]}
+
+
+def _begin(values: Values) -> Values:
+    quota.spend_sign_in(values["email"], request.remote_addr)
+    pair = (values["email"], values["password"])
+    return sign_ins.sign_in(*pair, values.get("clinic_id"), values.get("otp"))
+
+
+def _finish(values: Values) -> Values:
+    quota.spend_sign_in(values["mfa_token"], request.remote_addr)
+    return sign_ins.finish_sign_in(values["mfa_token"], values["otp"])
 
 
 def _signed_in(opened: Values) -> Actor:
@@ -198,7 +220,7 @@ def step_up(actor: Actor, values: Values) -> Values:
     For five minutes the sign-in then counts as fresh, as some operations ask for.
     """
     quota.spend_sign_in(str(actor.user_id), request.remote_addr)
-    sign_ins.step_up(actor, values.get("password"))
+    own_sign_ins.step_up(actor, values.get("password"), values.get("otp"))
     ids = {"sign_in_id": actor.sign_in_id, "user_id": actor.user_id, "clinic_id": actor.clinic_id}
     return _access(ids)
 
@@ -243,7 +265,7 @@ def reset_password(values: Values) -> None:
 @blp.offer("GET", "/me/sign-ins", "sign_in:list", answer=SignedInSchema, paged=True)
 def list_sign_ins(actor: Actor, **asked: Any) -> Listing:
     """List your sign-ins that still stand, newest first."""
-    return sign_ins.list_sign_ins(actor, **asked)
+    return own_sign_ins.list_sign_ins(actor, **asked)
 
 
 @blp.offer("DELETE", "/me/sign-ins/<id:sign_in_id>", "sign_in:end", status=204, versioned=False)
@@ -252,4 +274,4 @@ def end_sign_in(actor: Actor, sign_in_id: Any) -> None:
 
     Its tokens are refused from the next request on. This one needs no `If-Match`.
     """
-    sign_ins.end_sign_in(actor, sign_in_id)
+    own_sign_ins.end_sign_in(actor, sign_in_id)

@@ -15,7 +15,7 @@ from api import clock, db
 from api.access import users as people
 from api.access.users import refresh_tokens, sign_ins, users
 from api.config import settings
-from api.core import gate, sign_ins as signing
+from api.core import gate, own_sign_ins, sign_ins as signing
 from api.core.replay import digest
 from api.errors import Conflict, Invalid, NotFound, NotSignedIn
 from api.paging import Page
@@ -253,7 +253,7 @@ def test_revoking_ends_the_sign_in_and_an_unknown_token_tells_nothing(scene: Sce
 def test_nobody_ends_the_sign_in_of_another(scene: Scene) -> None:
     for name in ("CN", "CA", "XT", "PS"):
         other = scene[name].sign_in_id
-        refuses(lambda other=other: signing.end_sign_in(scene["CT"].actor, other), NotFound)
+        refuses(lambda other=other: own_sign_ins.end_sign_in(scene["CT"].actor, other), NotFound)
         with db.transaction():
             assert gate.identify(scene[name].actor)
 
@@ -262,15 +262,15 @@ def test_an_ended_sign_in_leaves_the_list_and_leaves_a_tombstone(scene: Scene) -
     since = clock.now() - timedelta(seconds=5)
     other = opened(scene["CT"].email)
     with db.transaction():
-        signing.end_sign_in(scene["CT"].actor, other["sign_in_id"])
-    standing = signing.list_sign_ins(scene["CT"].actor, Page())
+        own_sign_ins.end_sign_in(scene["CT"].actor, other["sign_in_id"])
+    standing = own_sign_ins.list_sign_ins(scene["CT"].actor, Page())
     assert [(row["id"], row["current"]) for row in standing.items] == [
         (scene["CT"].sign_in_id, True)
     ]
-    changes = signing.list_sign_ins(scene["CT"].actor, Page(since=since))
+    changes = own_sign_ins.list_sign_ins(scene["CT"].actor, Page(since=since))
     assert [gone["id"] for gone in changes.tombstones or []] == [other["sign_in_id"]]
     db.leave_store()
-    refuses(lambda: signing.end_sign_in(scene["CT"].actor, other["sign_in_id"]), NotFound)
+    refuses(lambda: own_sign_ins.end_sign_in(scene["CT"].actor, other["sign_in_id"]), NotFound)
 
 
 def test_stepping_up_makes_the_sign_in_fresh_and_moves_no_end(scene: Scene) -> None:
@@ -280,10 +280,10 @@ def test_stepping_up_makes_the_sign_in_fresh_and_moves_no_end(scene: Scene) -> N
     before = db.store().row(select(sign_ins).where(sign_ins.c.id == scene["CA"].sign_in_id))
     db.leave_store()
     for wrong in (ANOTHER, "", None):
-        told = refuses(lambda wrong=wrong: signing.step_up(scene["CA"].actor, wrong))
+        told = refuses(lambda wrong=wrong: own_sign_ins.step_up(scene["CA"].actor, wrong))
         assert told.error == "insufficient_user_authentication"
     with db.transaction():
-        signing.step_up(scene["CA"].actor, PASSWORD)
+        own_sign_ins.step_up(scene["CA"].actor, PASSWORD)
         assert gate.admit(scene["CA"].actor, "user:invite")
     after = db.store().row(select(sign_ins).where(sign_ins.c.id == scene["CA"].sign_in_id))
     assert before and after and after["ends_at"] == before["ends_at"]

@@ -356,6 +356,7 @@ BODIES: dict[str, Body] = {
         "signed_on": "2026-01-01",
     },
     "POST /research/v1/projects/{project_id}/keys": {"name": "K"},
+    "POST /me/mfa/totp/verify": {"otp": "123456"},
     "POST /patients": {
         "legal_name": {"given": "Cleo", "family": "Example"},
         "birth_on": "1985-05-05",
