@@ -19,7 +19,7 @@ from api.config import settings
 from api.core import sealing as _sealing  # noqa: F401
 from api.core.outcomes import worsening as _worsening  # noqa: F401
 from api.core.treatment import sessions as _sessions  # noqa: F401
-from api.errors import Busy, Refusal, Stale, Unavailable
+from api.errors import Busy, Refusal, Stale, Unavailable, Unreadable
 from api.research import door as research
 from api.v1 import discovery, door as v1, pages, problem, quota
 from api.v1.body import read_json
@@ -95,7 +95,8 @@ def build() -> Flask:
     pages.register(app)
     discovery.register(app)
     app.register_error_handler(Exception, _refuse)
-    dressed = edge.dressed(app.wsgi_app, settings().mode == "production")
+    inner = edge.welcomed(app.wsgi_app, settings().trusted_hops, settings().body_seconds)
+    dressed = edge.dressed(inner, settings().mode == "production")
     app.wsgi_app = watching.watched(dressed, settings())  # type: ignore[method-assign, assignment]
     return app
 
@@ -109,6 +110,7 @@ def _enter() -> None:
     given = request.headers.get("X-Request-ID", "")
     g.request_id = given if REQUEST_ID.fullmatch(given) else db.new_id().hex
     trail.forget()
+    _look_at_host()
     offer = _app().extensions["offers"].get(request.endpoint)
     if offer is None or offer.action is None or request.method == "OPTIONS":
         return
@@ -129,6 +131,19 @@ def _signed_in(header: str | None) -> Actor:
         request_id=g.request_id,
         client_ip=request.remote_addr,
     )
+
+
+PROBES = ("/livez", "/readyz")
+"""What those ask who look after the process: they know it by its address."""
+
+
+def _look_at_host() -> None:
+    """Answer only to the names that are ours, where the settings say which."""
+    hosts = settings().hosts
+    if hosts and request.path not in PROBES:
+        host = request.headers.get("Host", "").lower()
+        if host not in hosts and host.rpartition(":")[0] not in hosts:
+            raise Unreadable("This is not the address of this service.")
 
 
 def _app() -> Flask:

@@ -29,8 +29,10 @@ from api.worker import Worker
 DOCUMENTS = Path(__file__).parent.parent / "openapi"
 DOORS = ("v1", "research")
 """Those with an OpenAPI document."""
-BACKPRESSURE = 64
-"""Requests a worker takes on before it lets the listening socket wait."""
+BACKPRESSURE = 1024
+"""Lines that a worker keeps open before it lets the listening socket wait; an idle one counts."""
+HEADERS_MS = 8_000
+"""Milliseconds until whoever asks must have said their headers, and an idle line is closed."""
 METRICS = [sys.executable, "-m", "flask", "--app", "wsgi", "metrics"]
 WORKER = [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]
 YOUNG_OBJECTS = 20_000
@@ -139,6 +141,7 @@ def _granian() -> list[str]:
         f"--workers={settings().workers}",
         f"--blocking-threads={threads}",
         f"--backpressure={BACKPRESSURE}",
+        f"--http1-header-read-timeout={HEADERS_MS}",
         "--http=1",
         "--no-ws",
         "--workers-kill-timeout=30",

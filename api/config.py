@@ -11,6 +11,7 @@ from api.errors import Unsafe
 
 LEAST_DAYS, MOST_DAYS = 7, 3650
 """How long events may be kept: past the three days of a delivery, and not for ever."""
+MOST_BODY_SECONDS, MOST_HOPS = 60, 5
 MODES = ("production", "demo", "test")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -37,6 +38,9 @@ class Settings:
     rate_sign_in: int = field(default=10, metadata={"env": "RATE_SIGN_IN"})
     rate_limit_url: str = field(default="", metadata={"env": "RATE_LIMIT_URL"})
     body_kib: int = field(default=256, metadata={"env": "MAX_BODY_KIB"})
+    body_seconds: int = field(default=8, metadata={"env": "BODY_SECONDS"})
+    trusted_hops: int = field(default=0, metadata={"env": "TRUSTED_HOPS"})
+    trusted_hosts: str = field(default="", metadata={"env": "TRUSTED_HOSTS"})
     backdate_days: int = field(default=90, metadata={"env": "STEP_BACKDATE_DAYS"})
     idempotency_hours: int = field(default=24, metadata={"env": "IDEMPOTENCY_HOURS"})
     keep_events_days: int = field(default=90, metadata={"env": "KEEP_EVENTS_DAYS"})
@@ -92,6 +96,13 @@ class Settings:
         return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
 
     @property
+    def hosts(self) -> frozenset[str]:
+        """The names by which we may be asked, in small letters; none: by any."""
+        return frozenset(
+            each.strip().lower() for each in self.trusted_hosts.split(",") if each.strip()
+        )
+
+    @property
     def egress(self) -> frozenset[str]:
         """The `host:port` that webhooks may reach although they are not outside."""
         return frozenset(each.strip() for each in self.egress_allow.split(",") if each.strip())
@@ -115,6 +126,15 @@ def _read(name: str, text: str, kind: type) -> object:
     return Path(text) if issubclass(kind, Path) else text
 
 
+def _check_edge(settings: Settings) -> None:
+    if not 1 <= settings.body_seconds <= MOST_BODY_SECONDS:
+        raise Unsafe(f"BODY_SECONDS must lie between 1 and {MOST_BODY_SECONDS}.")
+    if settings.trusted_hops > MOST_HOPS:
+        raise Unsafe(
+            f"TRUSTED_HOPS is how many proxies of yours stand before us: 0 to {MOST_HOPS}."
+        )
+
+
 def _checked(settings: Settings) -> Settings:
     _check_words(settings)
     if settings.clock and settings.mode == "production":
@@ -127,6 +147,7 @@ def _checked(settings: Settings) -> Settings:
         raise Unsafe("DATABASE_URL must name its driver: postgresql+psycopg://...")
     if not 1 <= settings.access_minutes <= 15:
         raise Unsafe("ACCESS_TOKEN_MINUTES must lie between 1 and 15.")
+    _check_edge(settings)
     if not LEAST_DAYS <= settings.keep_events_days <= MOST_DAYS:
         raise Unsafe(f"KEEP_EVENTS_DAYS must lie between {LEAST_DAYS} and {MOST_DAYS}.")
     _refuse_close_releases(settings)

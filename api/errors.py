@@ -87,6 +87,12 @@ class TooMany(Refusal):
         self.retry_after = retry_after
 
 
+class TooSlow(Refusal):
+    """What was sent did not arrive in time."""
+
+    kind = "too_slow"
+
+
 class Busy(Refusal):
     """The same request is still being answered; try again in `retry_after` seconds."""
 

@@ -57,7 +57,7 @@ def cpu_of(pid: int) -> float:
 def granian(app: str, port: int, threads: int = THREADS) -> list[str]:
     """The command of the production server for any WSGI callable, as `flask serve` starts it."""
     options = ["--interface=wsgi", f"--port={port}", f"--workers={WORKERS}", "--http=1"]
-    options += [f"--blocking-threads={threads}", "--backpressure=64", "--no-ws"]
+    options += [f"--blocking-threads={threads}", "--backpressure=1024", "--no-ws"]
     return [sys.executable, "-m", "granian", *options, "--log-level=warning", app]
 
 

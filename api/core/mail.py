@@ -7,7 +7,7 @@ from api.config import settings
 
 
 def send(to: str, kind: str, token: str | None = None) -> None:
-    """Put a letter, with its one-time token if it has one, where the demo and the tests find it: `mail.ndjson`.
+    """Put a letter, with its one-time token if any, where demo and tests find it: `mail.ndjson`.
 
     Production writes and logs nothing of it; there, mail comes with the outbox.
     """

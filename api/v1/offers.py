@@ -249,7 +249,7 @@ def refusals(plan: Offer, errors: tuple[int, ...]) -> list[int]:
     if plan.action is not None:
         listed |= {401, 403, 404}
     if plan.body is not None:
-        listed |= {400, 413, 415}
+        listed |= {400, 408, 413, 415}
     if plan.paged:
         listed |= {400}
     if plan.versioned:

@@ -15,6 +15,7 @@ STATUS = {
     "not_allowed": (403, "Not allowed"),
     "not_found": (404, "Not found"),
     "method_not_allowed": (405, "Method not allowed"),
+    "too_slow": (408, "The request took too long to arrive"),
     "conflict": (409, "The state of the record forbids it"),
     "busy": (409, "The same request is being answered"),
     "cursor_too_old": (410, "The cursor is too old"),
@@ -28,7 +29,13 @@ STATUS = {
     "unavailable": (503, "Not available just now"),
 }
 MAX_POINTER = 500
-FROM_HTTP = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 400: "unreadable"}
+FROM_HTTP = {
+    400: "unreadable",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "too_slow",
+    413: "too_large",
+}
 
 
 def from_refusal(refusal: Refusal) -> Response:

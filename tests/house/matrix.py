@@ -11,6 +11,7 @@ from flask import Flask
 from sqlalchemy import func, literal, select, union_all
 
 from api import clock, db
+from api.audit.seal import audit_heads, audit_seals
 from api.audit.trail import audit_event_patients, audit_events
 from api.core import release
 from api.core.replay import idempotency_keys
@@ -25,7 +26,7 @@ from tests.research import clinic
 
 PERSONAS = ("PS", "PO", "CT", "CN", "CA", "PR", "AY", "XT", "XA", "XP", "AN")
 TABLE = Path(__file__).with_name("matrix.txt")
-UNCOUNTED = {audit_events, audit_event_patients, idempotency_keys}
+UNCOUNTED = {audit_events, audit_event_patients, audit_heads, audit_seals, idempotency_keys}
 """What a refusal may leave behind: its own trail."""
 
 
@@ -94,11 +95,14 @@ class World:
         self.bodies[route] = _body(self, route)
         return address
 
-    def path(self, route: str, persona: str) -> str:
-        """The address of a route with the ids of this world, and the least query it takes."""
-        path = route.split()[1]
+    def path(self, route: str, persona: str, **given: str) -> str:
+        """The address of a route with the ids of this world, and the least query it takes.
+
+        What is `given` stands where the path names it.
+        """
+        path, given = route.split()[1], OF_ROUTE.get(route, {}) | given
         for name in re.findall(r"\{(\w+)\}", path):
-            value = OF_ROUTE.get(route, {}).get(name) or self.id(_meant(name, route), persona)
+            value = given[name] if name in given else self.id(_meant(name, route), persona)
             path = path.replace(f"{{{name}}}", value)
         return path + _query(self, route)
 

@@ -1,5 +1,6 @@
 """Every route, asked by every persona: `matrix.txt` says what each is answered, cell by cell."""
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -8,11 +9,12 @@ from flask import Flask
 
 from api import db
 from tests import builders
-from tests.house import matrix
+from tests.house import matrix, witness
 from tests.house.matrix import World, counted, trail_of
 
 ROWS = matrix.rows()
 REFUSED = {"H": 404, "N": 403, "O": 403, "U": 401, "X": 409}
+LEFT_BEHIND = {table.name for table in matrix.UNCOUNTED}
 REACHING = ("PS", "CT", "CA")
 """Who has the patient of the scene in their lists."""
 
@@ -42,6 +44,12 @@ def test_what_is_open_asks_for_no_token(app: Flask, route: str) -> None:
     answer.close()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _witnessed(database: str) -> Iterator[None]:
+    with witness.present():
+        yield
+
+
 @pytest.fixture
 def world(app: Flask) -> World:
     return World(app)
@@ -64,20 +72,45 @@ def refused(world: World, route: str, persona: str, status: int) -> None:
     """A refusal changes nothing, leaves one line in the trail, and tells nothing."""
     where = f"{persona} {route}"
     world.path(route, persona)
-    before, request_id = counted(), uuid4().hex
+    witness.look()
+    request_id = uuid4().hex
     answer = world.call(persona, route, **{"X-Request-ID": request_id})
     assert answer.status_code == status, f"{where}: {answer.status_code} {answer.text}"
     assert answer.content_type == "application/problem+json", where
-    assert counted() == before, where
-    outcomes = [event["outcome"] for event in trail_of(request_id)]
-    assert outcomes == ([] if status == 401 else ["refused"]), where
+    assert witness.look() <= LEFT_BEHIND, where
+    traced(world, route, persona, request_id, None if status == 401 else "refused")
     if status in (403, 404) and ROWS[route][persona] != "O":
         nowhere = world.call(persona, route, nowhere=True, **{"X-Request-ID": request_id})
         assert nowhere.status_code == status and nowhere.data == answer.data, where
         assert _plain(nowhere.headers) == _plain(answer.headers), where
-    if route.startswith("GET"):
-        head = world.caller(persona)("HEAD", world.path(route, persona))
+    no_better(world, route, persona, status)
+    assert witness.look() <= LEFT_BEHIND, where
+
+
+def no_better(world: World, route: str, persona: str, status: int) -> None:
+    """Neither another method nor a header nor another spelling gets further."""
+    caller, path, where = world.caller(persona), world.path(route, persona), f"{persona} {route}"
+    method, bare = route.split()[0], path.partition("?")[0]
+    if method == "GET":
+        head = caller("HEAD", path)
         assert (head.status_code, head.data) == (status, b""), where
+    assert caller("OPTIONS", path).data == b"", where
+    assert caller(method, f"{bare}/").status_code in (401, 404), where
+    override = {"X-HTTP-Method-Override": method, "X-Method-Override": method}
+    other = caller("POST" if method == "GET" else "GET", path, None, **override)
+    plain = caller("POST" if method == "GET" else "GET", path)
+    assert other.status_code == plain.status_code, where
+
+
+def traced(world: World, route: str, persona: str, request_id: str, outcome: str | None) -> None:
+    """One line of the trail says who did what and how it ended; none for who is not known."""
+    events = trail_of(request_id)
+    told = [(e["action"], e["outcome"], e["actor_id"], e["clinic_id"]) for e in events]
+    if outcome is None:
+        assert told == [], route
+        return
+    who, offer = world.scene[persona], matrix.routes(world.app)[route]
+    assert told == [(offer.action, outcome, who.user_id, who.clinic_id)], f"{persona} {route}"
 
 
 def _plain(headers: Any) -> dict[str, str]:
@@ -89,13 +122,14 @@ def asked_to_step_up(world: World, route: str, persona: str) -> None:
     world.ready(route, persona)
     with db.transaction():
         builders.let_sign_in_age(world.scene[persona])
-    before, request_id = counted(), uuid4().hex
+    witness.look()
+    request_id = uuid4().hex
     answer = world.call(persona, route, **{"X-Request-ID": request_id})
     assert answer.status_code == 401, (persona, route, answer.text)
     challenge = answer.headers["WWW-Authenticate"]
     assert 'error="insufficient_user_authentication"' in challenge and "max_age" in challenge
-    assert counted() == before
-    assert [event["outcome"] for event in trail_of(request_id)] == ["refused"]
+    assert witness.look() <= LEFT_BEHIND
+    traced(world, route, persona, request_id, "refused")
 
 
 def admitted(world: World, route: str, persona: str, code: str) -> None:
@@ -104,7 +138,7 @@ def admitted(world: World, route: str, persona: str, code: str) -> None:
     world.ready(route, persona)
     answer = world.call(persona, route, **{"X-Request-ID": request_id})
     assert 200 <= answer.status_code < 300, f"{where}: {answer.status_code} {answer.text}"
-    assert [event["outcome"] for event in trail_of(request_id)] == ["ok"], where
+    traced(world, route, persona, request_id, "ok")
     if code == "F":
         hides(answer.json, matrix.HIDDEN[route][persona], where)
     if code == "L":
