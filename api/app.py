@@ -20,6 +20,7 @@ from api.core import sealing as _sealing  # noqa: F401
 from api.core.outcomes import worsening as _worsening  # noqa: F401
 from api.core.treatment import sessions as _sessions  # noqa: F401
 from api.errors import Busy, Refusal, Stale, Unavailable, Unreadable
+from api.fhir import door as fhir, outcome, smart
 from api.research import door as research
 from api.v1 import discovery, door as v1, pages, problem, quota
 from api.v1.body import read_json
@@ -91,6 +92,7 @@ def build() -> Flask:
         CORS(app, origins=settings().origins, expose_headers=EXPOSED, max_age=600)
     app.extensions["v1"] = v1.open_door(app)
     app.extensions["research"] = research.open_door(app)
+    fhir.open_door(app)
     app.extensions["offers"] = _offers((*v1.RESOURCES, *research.RESOURCES))
     pages.register(app)
     discovery.register(app)
@@ -111,8 +113,13 @@ def _enter() -> None:
     g.request_id = given if REQUEST_ID.fullmatch(given) else db.new_id().hex
     trail.forget()
     _look_at_host()
+    if request.method == "OPTIONS":
+        return
+    if fhir.is_ours(request.path):
+        _enter_by_fhir()
+        return
     offer = _app().extensions["offers"].get(request.endpoint)
-    if offer is None or offer.action is None or request.method == "OPTIONS":
+    if offer is None or offer.action is None:
         return
     header = request.environ.get("HTTP_AUTHORIZATION")
     g.actor = research.holder_of(header, g.request_id, request.remote_addr) if offer.keyed else None
@@ -146,6 +153,21 @@ def _look_at_host() -> None:
             raise Unreadable("This is not the address of this service.")
 
 
+def _enter_by_fhir() -> None:
+    """A client with its token; whoever comes for one is counted by where from."""
+    if fhir.is_locked(request.endpoint):
+        actor = smart.knock()
+        quota.spend(actor)
+        g.actor = actor
+    elif request.method == "POST":
+        quota.spend_assertion(request.remote_addr)
+
+
+def _no() -> Any:
+    """How a refusal is written at the door that was knocked at."""
+    return outcome if fhir.is_ours(request.path) else problem
+
+
 def _app() -> Flask:
     from flask import current_app
 
@@ -160,7 +182,7 @@ def _leave(response: Response) -> Response:
     except (DBAPIError, PoolTimeout):
         log.exception("the request could not be settled", extra={"request_id": g.request_id})
         db.leave_store()
-        response = problem.from_refusal(Unavailable("Try again with the same Idempotency-Key."))
+        response = _no().from_refusal(Unavailable("Try again with the same Idempotency-Key."))
     return _dress(response)
 
 
@@ -226,16 +248,19 @@ def _forget(_error: BaseException | None) -> None:
 
 
 def _refuse(error: Exception) -> Response:
-    """The one handler: from whatever was raised to a problem document."""
+    """The one handler: from whatever was raised to a problem document, or an outcome."""
+    answer: Response
     if isinstance(error, Refusal):
         g.refused_as = error.kind
-        return problem.from_refusal(error)
-    if isinstance(error, HTTPException):
-        return problem.from_http(error)
-    if isinstance(error, DBAPIError | PoolTimeout):
-        return _refuse_for_database(error)
-    log.exception("unexpected", extra={"request_id": getattr(g, "request_id", "")})
-    return problem.problem("unexpected", "")
+        answer = _no().from_refusal(error)
+    elif isinstance(error, HTTPException):
+        answer = _no().from_http(error)
+    elif isinstance(error, DBAPIError | PoolTimeout):
+        answer = _refuse_for_database(error)
+    else:
+        log.exception("unexpected", extra={"request_id": getattr(g, "request_id", "")})
+        answer = _no().problem("unexpected", "")
+    return answer
 
 
 def _refuse_for_database(error: Exception) -> Response:
@@ -244,5 +269,6 @@ def _refuse_for_database(error: Exception) -> Response:
     if code == "40001":
         return _refuse(Stale("The record was changed meanwhile."))
     if type(error).__name__ in ("IntegrityError", "DataError", "ProgrammingError"):
-        return problem.problem("unexpected", "")
+        answer: Response = _no().problem("unexpected", "")
+        return answer
     return _refuse(Unavailable("The database did not answer in time."))

@@ -19,16 +19,19 @@ from api import audit_commands, clock, db, demo, logs, operating, schema, superv
 from api.access import keys
 from api.app import build
 from api.audit import checkpoints, seal
+from api.client_commands import client_group
 from api.config import settings
 from api.core import accounts, invitations, operators, release
 from api.core.outcomes import importing, sheet as sheets
 from api.core.outcomes.instruments import catalogue
 from api.errors import Invalid, NotAllowed, Unsafe
+from api.fhir import capability
 from api.worker import Worker
 
 DOCUMENTS = Path(__file__).parent.parent / "openapi"
 DOORS = ("v1", "research")
 """Those with an OpenAPI document."""
+CAPABILITY = DOCUMENTS / "fhir-capability.json"
 BACKPRESSURE = 1024
 """Lines that a worker keeps open before it lets the listening socket wait; an idle one counts."""
 HEADERS_MS = 8_000
@@ -37,6 +40,7 @@ METRICS = [sys.executable, "-m", "flask", "--app", "wsgi", "metrics"]
 WORKER = [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]
 YOUNG_OBJECTS = 20_000
 """New objects between two looks of the collector; a page of 50 records is some 10,000."""
+COMMITTED_AT = "https://freshtrail.example/fhir/R4"
 BAD_INPUT = 2
 """The exit status for input that can't be taken; nothing was written."""
 
@@ -286,6 +290,14 @@ def write_documents_command(to: Path) -> None:
     for door in DOORS:
         (to / f"{door}.json").write_text(document_text(door))
         click.echo(f"Wrote {door}.json.")
+    (to / CAPABILITY.name).write_text(capability_text())
+    click.echo(f"Wrote {CAPABILITY.name}.")
+
+
+def capability_text() -> str:
+    """What the FHIR door states, as it is committed: at an address that stands for any."""
+    told = capability.statement(COMMITTED_AT)
+    return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
 
 
 def document_text(door: str) -> str:
@@ -308,7 +320,7 @@ def research_grants_command(role: str) -> None:
 def _with_commands(made: Flask) -> Flask:
     for command in (migrate_command, serve_command, worker_command, import_checkins_command):
         made.cli.add_command(command)
-    for group in (keys_group, clinic_group, document_group, research_group):
+    for group in (keys_group, clinic_group, client_group, document_group, research_group):
         made.cli.add_command(group)
     operating.register(made)
     audit_commands.register(made)

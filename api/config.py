@@ -28,6 +28,7 @@ class Settings:
     port: int = field(default=8000, metadata={"env": "PORT"})
     workers: int = field(default=2, metadata={"env": "WEB_WORKERS"})
     threads: int = field(default=4, metadata={"env": "WEB_THREADS"})
+    public_url: str = field(default="", metadata={"env": "PUBLIC_URL"})
     issuer: str = field(default="https://freshtrail.example", metadata={"env": "TOKEN_ISSUER"})
     audience: str = field(default="freshtrail-v1", metadata={"env": "TOKEN_AUDIENCE"})
     access_minutes: int = field(default=10, metadata={"env": "ACCESS_TOKEN_MINUTES"})
@@ -145,6 +146,8 @@ def _checked(settings: Settings) -> Settings:
         raise Unsafe("FRESHTRAIL_EGRESS_ALLOW opens our own walls: for demo and test mode alone.")
     if settings.url.startswith("postgresql://"):
         raise Unsafe("DATABASE_URL must name its driver: postgresql+psycopg://...")
+    if settings.public_url and not settings.public_url.startswith(("https://", "http://")):
+        raise Unsafe("PUBLIC_URL must be the absolute address under which clients reach this.")
     if not 1 <= settings.access_minutes <= 15:
         raise Unsafe("ACCESS_TOKEN_MINUTES must lie between 1 and 15.")
     _check_edge(settings)

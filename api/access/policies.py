@@ -26,6 +26,7 @@ class Reach(StrEnum):
     AUTHOR = "author"  # what the clinician wrote themself, and nobody else's
     CLINIC = "clinic"  # every record of the clinic
     PROJECT = "project"  # the research projects that name the analyst; nothing of any patient
+    EHR = "ehr"  # charts that a client's system knows, or that the clinic lets it see
     SELF = "self"  # the actor's own account, and words that belong to nobody
 
 
@@ -58,6 +59,7 @@ class Grant:
     privilege: Privilege | None = None
 
 
+S = Role.SYSTEM
 P, C, A, O = Role.PATIENT, Role.CLINICIAN, Role.ADMINISTRATOR, Role.PRIVACY_OFFICER  # noqa: E741
 OWN, TEAM = Grant(Reach.OWN), Grant(Reach.TEAM)
 CLINIC, SELF = Grant(Reach.CLINIC), Grant(Reach.SELF)
@@ -66,8 +68,11 @@ CLINIC_STEP_UP = Grant(Reach.CLINIC, True)
 R, PROJECT = Role.ANALYST, Grant(Reach.PROJECT)
 PROJECT_STEP_UP = Grant(Reach.PROJECT, True)
 EVERYBODY: dict[Role, Grant] = dict.fromkeys(Role, SELF)
+EHR = Grant(Reach.EHR)
 LINK = "link"
 """The door of a one-use link: it acts as its patient, and nobody is signed in."""
+FHIR = "fhir"
+"""The door of EHR systems: clients with keys of their own, and no people."""
 
 TABLE: dict[str, dict[Role, Grant]] = {
     # one's own account
@@ -94,6 +99,13 @@ TABLE: dict[str, dict[Role, Grant]] = {
     "clinician:list": {C: CLINIC, A: CLINIC},
     "user:list": {A: CLINIC},
     "user:invite": {A: CLINIC_STEP_UP},
+    "user:change": {A: CLINIC_STEP_UP},
+    "user:disable": {A: CLINIC_STEP_UP, O: CLINIC_STEP_UP},
+    "clinician:hand_over": {A: CLINIC},
+    "room:read": {C: CLINIC, A: CLINIC},
+    "room:manage": {A: CLINIC},
+    "client:read": {A: CLINIC},
+    "client:manage": {A: CLINIC_STEP_UP},
     "webhook:read": {A: CLINIC},
     "webhook:manage": {A: CLINIC_STEP_UP},
     # what changed: of each kind of record as far as one may read it
@@ -103,6 +115,11 @@ TABLE: dict[str, dict[Role, Grant]] = {
     "patient:create": {C: CLINIC, A: CLINIC},
     "patient:read": {P: OWN, C: TEAM, A: CLINIC},
     "patient:update": {P: OWN, C: TEAM, A: CLINIC},
+    "patient:discharge": {C: TEAM, A: CLINIC_STEP_UP},
+    "patient:readmit": {C: TEAM, A: CLINIC_STEP_UP},
+    "amendment:read": {P: OWN, C: TEAM, O: CLINIC},
+    "amendment:request": {P: OWN},
+    "amendment:decide": {C: TEAM, O: CLINIC},
     "care_team:read": {P: OWN, C: TEAM, A: CLINIC, O: CLINIC},
     "care_team:assign": {C: TEAM, A: CLINIC},
     "care_team:end": {C: TEAM, A: CLINIC},
@@ -215,6 +232,9 @@ TABLE: dict[str, dict[Role, Grant]] = {
     "research_cube:read": {R: PROJECT},
     "research_key:read": {R: PROJECT},
     "research_key:make": {R: PROJECT_STEP_UP},
+    # EHR systems, at their own door alone; their scopes say of which types
+    "fhir:read": {S: EHR},
+    "fhir:search": {S: EHR},
 }
 
 

@@ -39,6 +39,8 @@ MAX_PASSWORD = 128
 MEMORY_KIB, PASSES, LANES = 47104, 1, 1
 """Argon2id as the OWASP password storage sheet gives it."""
 
+OWN_EHR, CONSENTED = EHR_ACCESS = ("own_ehr", "consented")
+
 clinics = Table(
     "clinics",
     metadata,
@@ -50,7 +52,10 @@ clinics = Table(
     Column("time_zone", String(64), nullable=False),
     Column("crisis_resources", JSON, nullable=False),
     Column("is_demo", Boolean(create_constraint=True, name="is_demo"), nullable=False),
+    Column("ehr_access", String(20), nullable=False, server_default=CONSENTED),
 )
+"""`ehr_access` is which charts an EHR client reaches beside those that carry an identifier of
+its own system: all (`own_ehr`), or those whose patient consents to `ehr_sharing`."""
 accounts = Table(
     "accounts",
     metadata,

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Column, Index, PrimaryKeyConstraint, String, Table, Text, Uuid
 
 from api import clock
-from api.db import Instant, Store, metadata, new_id
+from api.db import Instant, Store, metadata, new_id, versions
 
 audit_events = Table(
     "audit_events",
@@ -60,6 +60,7 @@ class Deed:
     fields: set[str] = field(default_factory=set)
     written: bool = False
     entries: set[tuple[str, UUID]] = field(default_factory=set)
+    by: versions.Who = (None, None)
 
 
 _deed: ContextVar[Deed | None] = ContextVar("deed", default=None)
@@ -82,6 +83,21 @@ def current() -> Deed | None:
 def forget() -> None:
     """No deed any more: a new request begins."""
     _deed.set(None)
+
+
+def done_by(user_id: UUID | None, role: str) -> None:
+    """Name who does it, for the versions that this request replaces."""
+    deed = _deed.get()
+    if deed is not None:
+        deed.by = (user_id, role)
+
+
+def _who() -> versions.Who:
+    deed = _deed.get()
+    return (None, None) if deed is None else deed.by
+
+
+versions.ask_who(_who)
 
 
 def about(kind: str, record_id: UUID) -> None:

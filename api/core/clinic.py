@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from api import clock
 from api.access.policies import Actor
-from api.access.users import clinics
+from api.access.users import EHR_ACCESS as EHR_ACCESS, clinics
 from api.audit import trail
 from api.core import gate, words
 from api.db import Values, found, match, store
@@ -30,7 +30,7 @@ def _row(actor: Actor) -> Values:
 
 
 def change_clinic(actor: Actor, version: int | None, values: Values) -> Values:
-    """Change name, time zone or crisis resources (merged by locale; null takes a locale away)."""
+    """Change a setting; crisis resources are merged by locale, and null takes a locale away."""
     gate.admit(actor, "clinic:update")
     row = _row(actor)
     match(row, version)

@@ -27,9 +27,10 @@ from sqlalchemy import (
 )
 
 from api import clock
-from api.access.policies import Actor, Grant, Reach, Rights, Role, grant
+from api.access.policies import FHIR, Actor, Grant, Reach, Rights, Role, grant
 from api.access.users import clinics, sign_ins, users
 from api.audit import trail
+from api.core.client_reach import identify_client, reached_by
 from api.db import Instant, Sealed, Values, found, metadata, of, store, tenant_table
 from api.errors import NotAllowed, NotSignedIn
 
@@ -99,11 +100,14 @@ Index("ix_alert_duties_clinician", *alert_duties.c["clinic_id", "clinician_id", 
 
 def identify(actor: Actor) -> Rights:
     """The actor's rights as the database has them now; raises `NotSignedIn` when they ended."""
+    if actor.known is None and actor.door == FHIR:
+        actor.known = identify_client(actor)
     if actor.known is None:
         row = store().row(_sign_in(actor))
         if row is None:
             raise NotSignedIn("The sign-in has ended.")
         actor.known = rights_of(row)
+    trail.done_by(actor.writer_id, actor.known.role.value)
     return actor.known
 
 
@@ -187,6 +191,8 @@ def in_reach(actor: Actor, granted: Grant, patient_id: Any) -> ColumnElement[boo
         return false() if rights.patient_id is None else patient_id == rights.patient_id
     if granted.reach == Reach.TEAM:
         return on_team(rights.clinic_id, rights.user_id, patient_id, clock.now())
+    if granted.reach == Reach.EHR:
+        return reached_by(actor, patient_id)
     return false()
 
 

@@ -1,6 +1,6 @@
 """The ground that all tables stand on: engine, store (the database session), tables, pages."""
 
-from api.db import feed as feed
+from api.db import feed as feed, versions as versions
 from api.db.among import among as among
 from api.db.days import day_at as day_at, days_between as days_between, days_on as days_on
 from api.db.engines import (

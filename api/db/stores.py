@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, Table, select
 from sqlalchemy.sql import Executable
 
 from api import clock
-from api.db import feed
+from api.db import feed, versions
 from api.db.engines import Trip, engine, one_trip_pool, prepare_trip, sent
 from api.db.sealing import conceal, reveal
 from api.db.tables import new_id
@@ -106,6 +106,7 @@ class Store:
         after = {**record, **changed}
         sealed = conceal(table, after, changed.keys())
         beside = self._beside(table, record, after, also)
+        beside += versions.former(self, table, record, changed)
         together = beside if self.on_postgres else []
         statement = feed.changed(table, tuple(sealed), feed.shape_of(together))
         given = {f"to_{key}": value for key, value in sealed.items()}

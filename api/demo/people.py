@@ -11,7 +11,7 @@ from uuid import UUID
 
 from api import clock, db
 from api.access.policies import Privilege, Profession, Role
-from api.access.users import clinics, hash_password, make_account, make_user
+from api.access.users import OWN_EHR, clinics, hash_password, make_account, make_user
 from api.core import patients
 
 PASSWORD = "fresh-snow-2026"
@@ -113,6 +113,7 @@ def _clinic(name: str) -> UUID:
     clinic_id, now = db.new_id(), clock.now()
     values = {"id": clinic_id, "version": 1, "created_at": now, "updated_at": now, "name": name}
     more = {"time_zone": ZONE, "crisis_resources": CRISIS, "is_demo": True}
+    more["ehr_access"] = OWN_EHR
     db.store().execute(clinics.insert().values(**values, **more))
     return clinic_id
 

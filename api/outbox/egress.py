@@ -1,8 +1,9 @@
-"""The way out: one POST to a public address over TLS, and to nothing inside our own walls.
+"""The way out: one request to a public address over TLS, and to nothing inside our own walls.
 
 A name is resolved once and the connection made to the address that was checked, so that a name
 which answers differently the next moment leads nowhere (OWASP SSRF prevention). No redirect is
-followed, no proxy asked, and of the answer only its status is read.
+followed, no proxy asked; of the answer to a POST only its status is read, of that to a GET so much
+as the caller allows.
 """
 
 import http.client
@@ -110,13 +111,34 @@ def is_public(address: str) -> bool:
     return ip in OUTSIDE_V6 and not any(ip in network for network in INSIDE_V6)
 
 
+@dataclass(frozen=True)
+class Fetched:
+    """What was answered to a GET: its status, its headers in lower case, and its body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
 def post(url: str, body: bytes, headers: dict[str, str]) -> int:
     """The status that the receiver answered; raises `NotSent` when it answered none."""
+    return _sent(url, "POST", body, headers, 0).status
+
+
+def get(url: str, headers: dict[str, str], most: int) -> Fetched:
+    """What a GET is answered; raises `NotSent` when that is nothing, or more than `most` bytes."""
+    fetched = _sent(url, "GET", None, headers, most + 1)
+    if len(fetched.body) > most:
+        raise NotSent("too_large")
+    return fetched
+
+
+def _sent(url: str, method: str, body: bytes | None, headers: dict[str, str], most: int) -> Fetched:
     to, ends = read_url(url), monotonic() + TOTAL_S
     raw = _connect(to, _resolve(to))
     try:
         with _cut_off(raw, ends):
-            return _exchange(to, raw, body, headers)
+            return _exchange(to, raw, (method, body, headers), most)
     except (TimeoutError, ssl.SSLError, http.client.HTTPException, OSError) as problem:
         raise NotSent(_why(problem, ends)) from None
 
@@ -174,7 +196,10 @@ def _shut(connection: socket.socket) -> None:
         return
 
 
-def _exchange(to: Address, raw: socket.socket, body: bytes, headers: dict[str, str]) -> int:
+def _exchange(
+    to: Address, raw: socket.socket, asked: tuple[str, bytes | None, dict[str, str]], most: int
+) -> Fetched:
+    method, body, headers = asked
     raw.settimeout(TOTAL_S)
     with raw:
         channel = _tls().wrap_socket(raw, server_hostname=to.host) if to.tls else raw
@@ -182,8 +207,10 @@ def _exchange(to: Address, raw: socket.socket, body: bytes, headers: dict[str, s
             connection = http.client.HTTPConnection(to.host, to.port)
             connection.default_port = HTTPS if to.tls else http.client.HTTP_PORT
             connection.sock = channel
-            connection.request("POST", to.path, body, headers)
-            return connection.getresponse().status
+            connection.request(method, to.path, body, headers)
+            answer = connection.getresponse()
+            told = {name.lower(): value for name, value in answer.getheaders()}
+            return Fetched(answer.status, told, answer.read(most) if most else b"")
 
 
 @cache

@@ -19,7 +19,18 @@ from api import clock
 from api.db import Instant, Store, Values, metadata, new_id
 
 EVENTS: Final[Mapping[str, str]] = {
+    "user.changed": "Somebody's role, profession or privileges were changed.",
+    "user.disabled": "Somebody may no longer sign in at the clinic.",
+    "user.enabled": "Somebody may sign in at the clinic again.",
+    "client.registered": "A program of another system was registered.",
+    "client.revoked": "A program of another system is refused from now on.",
+    "clinician.replaced": "A clinician's patients were handed over to a colleague.",
     "patient.created": "A patient was admitted.",
+    "patient.discharged": "A patient's treatment here ended.",
+    "patient.readmitted": "A patient is in treatment here again.",
+    "amendment.requested": "A patient asked to have their record amended.",
+    "amendment.accepted": "What a patient asked for was added to their record.",
+    "amendment.denied": "A patient's record was not amended as they asked.",
     "consent.given": "A patient agreed to something.",
     "consent.withdrawn": "A patient no longer agrees to something.",
     "session.booked": "A session was booked.",

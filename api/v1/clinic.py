@@ -7,11 +7,16 @@ import marshmallow as ma
 from api.access.policies import Actor
 from api.core import clinic, words
 from api.paging import Values
-from api.v1.forms import Ask, Day, Instant, Many, Show, Words, Zone, shown
+from api.v1.forms import Ask, Choice, Day, Instant, Many, Show, Words, Zone, shown
 from api.v1.patients import LOCALE
 from api.v1.resource import Blueprint
 
 blp = Blueprint("clinic", "The clinic's settings, and its words as data.")
+
+EHR = (
+    "Whose charts an EHR client reaches beside those with an identifier of its own system:"
+    " `own_ehr` all, `consented` those whose patient consents to `ehr_sharing`."
+)
 
 
 class CrisisSchema(Ask):
@@ -33,6 +38,7 @@ class ChangedClinicSchema(Ask):
         keys=Words(35, validate=LOCALE),
         values=ma.fields.Nested(CrisisSchema, allow_none=True),
     )
+    ehr_access = Choice(clinic.EHR_ACCESS, metadata={"description": EHR})
 
 
 class ClinicSchema(Show):
@@ -47,6 +53,7 @@ class ClinicSchema(Show):
     crisis_resources = ma.fields.Dict(
         keys=ma.fields.String(), values=ma.fields.Nested(CrisisSchema), required=True
     )
+    ehr_access = Choice(clinic.EHR_ACCESS, required=True, metadata={"description": EHR})
 
 
 class LocaleQuery(Ask):

@@ -18,6 +18,7 @@ blp = Blueprint("patients", "People in the clinic's care.")
 COUNTRY = {"description": "ISO 3166-1 alpha-2."}
 SEXES = ("female", "male", "intersex", "unknown")
 LOCALE = validate.Regexp(r"^[a-z]{2,3}(-[A-Z]{2})?$", error="Not a locale such as en-US.")
+PAIR = validate.Regexp(r"^[^|]+\|[^|]+$", error="Send system|value.")
 ICD = validate.Regexp(r"^[A-TV-Z][0-9][0-9AB](\.[0-9A-Z]{1,4})?$", error="Not an ICD-10-CM code.")
 
 
@@ -187,6 +188,8 @@ class PatientSchema(Show):
     locale = shown(ma.fields.String)
     time_zone = shown(ma.fields.String)
     status = Choice(patients.STATUSES, required=True)
+    discharged_on = shown(Day, nullable=True)
+    discharge_reason = Choice(patients.DISCHARGED_FOR, required=True, allow_none=True)
 
 
 class PatientRefSchema(Show):
@@ -207,11 +210,7 @@ class PatientQuery(PageQuery):
 
     q = Words(100, 2, metadata={"description": "Prefixes of words of any name, 2 letters or more."})
     status = Choice(patients.STATUSES)
-    external_id = Words(
-        401,
-        validate=validate.Regexp(r"^[^|]+\|[^|]+$", error="Send system|value."),
-        metadata={"description": "`system|value`"},
-    )
+    external_id = Words(401, validate=PAIR, metadata={"description": "`system|value`"})
 
 
 NEEDS = (

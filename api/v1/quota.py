@@ -95,6 +95,14 @@ def spend_sign_in(email: str, address: str | None) -> None:
             raise TooMany("Too many sign-ins. Wait a little.", retry_after=wait)
 
 
+def spend_assertion(address: str | None) -> None:
+    """Count a client that comes for a token, by its address; raises `TooMany`."""
+    limit, where = _limit(settings().rate_sign_in * FOR_ANYBODY), address or ""
+    if not _limiter().hit(limit, "assertion_from", where):
+        wait = _seconds(limit.key_for("assertion_from", where))
+        raise TooMany("Too many sign-ins. Wait a little.", retry_after=wait)
+
+
 def _seconds(key: str) -> int:
     """Until what is counted under the key begins anew."""
     return max(1, round(_limiter().storage.get_expiry(key) - time.time()))

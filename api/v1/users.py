@@ -8,7 +8,7 @@ from marshmallow import validate
 
 from api.access.policies import Actor, Privilege, Profession, Role
 from api.access.users import MAX_PASSWORD, MIN_PASSWORD
-from api.core import accounts, invitations
+from api.core import accounts, invitations, staffing
 from api.paging import Listing, Values
 from api.v1 import quota
 from api.v1.forms import Ask, Choice, Id, Instant, Many, Show, Words, shown
@@ -45,6 +45,15 @@ class UserQuery(PageQuery):
     """Which users."""
 
     role = Choice(Role)
+
+
+class ChangedUserSchema(Ask):
+    """A merge patch of what somebody may do; what only clinicians have goes with their role."""
+
+    role = Choice(staffing.STAFF)
+    display_name = Words(200)
+    profession = Choice(Profession, allow_none=True)
+    privileges = Many(Choice(Privilege), most=len(Privilege))
 
 
 class NewInvitationSchema(Ask):
@@ -119,6 +128,43 @@ def list_users(actor: Actor, **asked: Any) -> Listing:
 def read_user(actor: Actor, user_id: Any) -> Values:
     """Read a user of the clinic."""
     return accounts.read_user(actor, user_id)
+
+
+@blp.offer(
+    "PATCH",
+    "/users/<id:user_id>",
+    "user:change",
+    body=ChangedUserSchema,
+    answer=UserSchema,
+    example={"privileges": ["administer", "discharge"]},
+)
+def change_user(actor: Actor, user_id: Any, version: int | None, values: Values) -> Values:
+    """Change what a user may do.
+
+    Needs a sign-in of the last five minutes. Nobody changes their own rights (403). It holds from
+    their next request on, for tokens already issued too; the privacy officers are told.
+    """
+    return staffing.change_user(actor, user_id, version, values)
+
+
+@blp.offer("POST", "/users/<id:user_id>/disable", "user:disable", answer=UserSchema, errors=(409,))
+def disable_user(actor: Actor, user_id: Any) -> Values:
+    """Disable a user.
+
+    Needs a sign-in of the last five minutes. Every sign-in of theirs ends at once, and the webhooks
+    that they made are switched off. Nobody disables themself (403).
+    """
+    return staffing.disable_user(actor, user_id)
+
+
+@blp.offer("POST", "/users/<id:user_id>/enable", "user:disable", answer=UserSchema, errors=(409,))
+def enable_user(actor: Actor, user_id: Any) -> Values:
+    """Let a user sign in again.
+
+    Needs a sign-in of the last five minutes. Sign-ins that ended and webhooks that were switched
+    off stay so.
+    """
+    return staffing.enable_user(actor, user_id)
 
 
 @blp.offer(

@@ -13,11 +13,12 @@ from sqlalchemy import func, literal, select, union_all
 from api import clock, db
 from api.audit.seal import audit_heads, audit_seals
 from api.audit.trail import audit_event_patients, audit_events
-from api.core import release
+from api.core import amendments, release, staffing
 from api.core.replay import idempotency_keys
 from api.core.treatment import notes
 from api.outbox import events
 from api.outbox.tables import webhook_deliveries
+from api.v1.clients import EXAMPLE as CLIENT
 from api.v1.instruments import EXAMPLE
 from tests import builders
 from tests.conftest import Caller
@@ -49,6 +50,8 @@ def routes(app: Flask) -> dict[str, Any]:
     offers = app.extensions["offers"]
     found = {}
     for rule in app.url_map.iter_rules():
+        if rule.rule.startswith("/fhir/"):
+            continue  # EHR systems have a table of their own: tests/fhir/test_who_may.py
         path = re.sub(r"<[^>]*?:?(\w+)>", r"{\1}", rule.rule)
         offer = offers.get(rule.endpoint)
         path = path if offer is None else path.removeprefix("/api/v1")
@@ -179,11 +182,14 @@ def a_session(world: World) -> dict[str, Any]:
 Body = dict[str, Any] | Callable[[World], dict[str, Any]]
 
 MADE_BY: dict[str, tuple[str, str]] = {
+    "asked_id": ("PS", "POST /patients/{patient_id}/amendment-requests"),
     "membership_id": ("CA", "POST /patients/{patient_id}/care-team"),
     "consent_id": ("CT", "POST /patients/{patient_id}/consents"),
     "session_id": ("CT", "POST /patients/{patient_id}/sessions"),
     "invitation_id": ("CA", "POST /invitations"),
     "webhook_id": ("CA", "POST /webhooks"),
+    "room_id": ("CA", "POST /rooms"),
+    "client_id": ("CA", "POST /clients"),
     "entry_id": ("CT", "POST /sessions/{session_id}/phases"),
     "course_id": ("CT", "POST /patients/{patient_id}/courses"),
     "screening_id": ("CT", "POST /patients/{patient_id}/screenings"),
@@ -304,8 +310,26 @@ def of_request(world: World, persona: str) -> str:
     return world.ids["theirs_id"]
 
 
+def a_disabled_user(world: World) -> db.Values:
+    """A colleague who may sign in no more."""
+    who = builders.make_person(world.scene.clinic_id)
+    return staffing.disable_user(world.scene["CA"].actor, who.user_id)
+
+
+def a_denied_request(world: World) -> db.Values:
+    """An amendment that the patient asked for and did not get."""
+    asked = {"record_kind": "patient", "text": "Born on the 30th."}
+    made = amendments.ask_amendment(world.scene["PS"].actor, world.scene.patient["id"], asked)
+    why = {"ground": "accurate_and_complete", "reason": "It is so."}
+    return amendments.deny_amendment(world.scene["PR"].actor, made["id"], why)
+
+
 REMS = "/sessions/{session_id}/rems-form"
 DECIDED = "/notes/{note_id}/unlock-requests/{request_id}"
+AMENDED = {
+    "GET /amendment-requests/{request_id}",
+    *(f"POST /amendment-requests/{{request_id}}/{deed}" for deed in ("accept", "deny", "extend")),
+}
 INSTEAD: dict[str, tuple[str, set[str]]] = {
     "dosing_id": ("session_id", IN_DOSING),
     "sprayed_id": ("session_id", {f"GET {REMS}", f"POST {REMS}/filed"}),
@@ -314,12 +338,18 @@ INSTEAD: dict[str, tuple[str, set[str]]] = {
         "note_id",
         {"PATCH /notes/{note_id}", "DELETE /notes/{note_id}", "POST /notes/{note_id}/sign"},
     ),
+    "asked_id": ("request_id", AMENDED),
+    "denied_id": ("request_id", {"POST /amendment-requests/{request_id}/disagree"}),
+    "disabled_id": ("user_id", {"POST /users/{user_id}/enable"}),
     "theirs_id": ("note_id", {f"POST {DECIDED}/approve", f"POST {DECIDED}/deny"}),
 }
 """The record that a path means at some routes: its name there, and which routes these are."""
 
 OF_PERSONA: dict[str, Callable[[World, str], str]] = {
     "user_id": lambda world, _persona: str(world.scene["CT"].user_id),
+    "disabled_id": _by_core("disabled_id", a_disabled_user),
+    "denied_id": _by_core("denied_id", a_denied_request),
+    "clinician_id": lambda world, _persona: str(world.scene["CT"].user_id),
     "clinic_id": lambda world, _persona: str(world.scene.clinic_id),
     "key": lambda _world, _persona: "phq-9",
     "alert_id": an_alert,
@@ -425,6 +455,26 @@ BODIES: dict[str, Body] = {
         "role": "privacy_officer",
         "display_name": "New Colleague",
     },
+    "POST /patients/{patient_id}/discharge": {"reason": "treatment_completed"},
+    "POST /patients/{patient_id}/amendment-requests": {
+        "record_kind": "patient",
+        "text": "My birth date is the 30th.",
+    },
+    "POST /amendment-requests/{request_id}/deny": {
+        "ground": "accurate_and_complete",
+        "reason": "The card says the 31st.",
+    },
+    "POST /amendment-requests/{request_id}/extend": {"reason": "A leave."},
+    "POST /amendment-requests/{request_id}/disagree": {"text": "It was the 30th."},
+    "PATCH /users/{user_id}": {"privileges": ["administer"]},
+    "POST /clinicians/{clinician_id}/handover": lambda world: {
+        "to_clinician_id": str(world.colleague.user_id),
+        "reason": "A longer leave.",
+    },
+    "POST /rooms": {"name": "Room 2"},
+    "PATCH /rooms/{room_id}": {"note": "The lamp is mended."},
+    "POST /clients": CLIENT,
+    "PATCH /clients/{client_id}": {"scopes": ["system/Patient.rs"]},
     "POST /webhooks": {"url": "https://hooks.clinic.example/", "events": ["goal.created"]},
     "PATCH /webhooks/{webhook_id}": {"enabled": False},
     "PATCH /sessions/{session_id}": {"room": "Room 3"},
@@ -481,6 +531,7 @@ BEFORE: dict[str, tuple[str, ...]] = {
     "POST /sessions/{session_id}/reopen": ("POST /sessions/{session_id}/cancel",),
     "POST /check-ins/{check_in_id}/corrections": ("POST /check-ins/{check_in_id}/complete",),
     "POST /alerts/{alert_id}/resolve": ("POST /alerts/{alert_id}/acknowledge",),
+    "POST /patients/{patient_id}/readmit": ("POST /patients/{patient_id}/discharge",),
     "DELETE /notes/{note_id}/hold": ("POST /notes/{note_id}/hold",),
 }
 """What the care team does first, so that the record is in the state a route asks for."""
@@ -493,9 +544,12 @@ SEEDED: dict[str, tuple[str, ...]] = {
     "GET /sessions": ("session_id",),
     "GET /dosing-board": ("dosing_id",),
     "GET /patients/{patient_id}/courses": ("course_id",),
+    "GET /patients/{patient_id}/amendment-requests": ("asked_id",),
     "GET /patients/{patient_id}/notes": ("note_id",),
     "GET /invitations": ("invitation_id",),
     "GET /webhooks": ("webhook_id",),
+    "GET /rooms": ("room_id",),
+    "GET /clients": ("client_id",),
     "GET /patients/{patient_id}/check-ins": ("check_in_id",),
     "GET /alerts": ("alert_id",),
     "GET /patients/{patient_id}/check-in-plans": ("plan_id",),
@@ -513,6 +567,8 @@ MARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "GET /worklist": ("patient_id", ("CT",)),
     "GET /dosing-board": ("patient_id", ("CT",)),
     "GET /webhooks": ("webhook_id", ("CA",)),
+    "GET /rooms": ("room_id", ("CT", "CN", "CA")),
+    "GET /clients": ("client_id", ("CA",)),
 }
 """By which id an L shows that a row of this clinic is there, and for whom it must be."""
 
@@ -526,6 +582,8 @@ ENDS = ("closes_on", "phases", "ended_by", "needs", "truncated", "dosed_at")
 WEIGHED = ("rationale", "practice", "sessions", "cumulative_dose_mg")
 OF_NOTES = ("hold", "unlocks", "allowed", "entry")
 HIDDEN: dict[str, dict[str, tuple[str, ...]]] = {
+    "GET /patients/{patient_id}/amendment-requests": {"PS": ("overdue",)},
+    "GET /amendment-requests/{request_id}": {"PS": ("overdue",)},
     "GET /sessions/{session_id}/notes": {"PS": OF_NOTES},
     "GET /patients/{patient_id}/notes": {"PS": OF_NOTES},
     "GET /notes/{note_id}": {"PS": OF_NOTES},

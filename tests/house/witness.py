@@ -33,6 +33,7 @@ def present() -> Iterator[None]:
 def _statements(on_postgres: bool) -> Iterator[str]:
     number = "BIGSERIAL PRIMARY KEY" if on_postgres else "INTEGER PRIMARY KEY AUTOINCREMENT"
     yield f"CREATE TABLE witness (n {number}, name TEXT NOT NULL)"
+    yield "CREATE INDEX witness_request ON audit_events (request_id)"  # asked of at every cell
     if on_postgres:
         yield FUNCTION
     for table in db.metadata.sorted_tables:
@@ -53,6 +54,7 @@ def _undone(on_postgres: bool) -> Iterator[str]:
             yield f"DROP TRIGGER saw_{table.name}_{deed}{place}"
     if on_postgres:
         yield "DROP FUNCTION witness_it()"
+    yield "DROP INDEX witness_request"
     yield "DROP TABLE witness"
 
 

@@ -112,5 +112,5 @@ def _open_chart(row: Values, people: Iterable[UUID], now: datetime) -> None:
 def end_duties(row: Values, resolved_at: datetime) -> None:
     """A resolved alert opens the chart for one more day, to whom it was escalated."""
     d, until = alert_duties.c, resolved_at + rules().duty_after
-    mine = (d.clinic_id == row["clinic_id"], d.alert_id == row["id"])
+    mine = (d.clinic_id == row["clinic_id"], d.alert_id == row["id"], d.duty_until.is_(None))
     store().execute(alert_duties.update().where(*mine).values(duty_until=until))

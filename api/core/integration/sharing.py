@@ -13,7 +13,7 @@ from sqlalchemy import Select, Table, and_, case, or_, select
 from api import clock
 from api.access.policies import Actor
 from api.core.integration.tables import CARE_TEAM, CHILDREN, ME, insights
-from api.db import Values, store
+from api.db import Values, store, versions
 from api.errors import Invalid
 
 TOLD = ("clinic_id", "id", "patient_id", "version", "updated_at", "deleted_at", "shared_with")
@@ -83,9 +83,11 @@ def _follow(table: Table, clinic_id: UUID, parents: Select[Any], hidden: bool) -
         if table is insights:  # what the care team set is not kept from it by what it grew from
             affected = and_(affected, child.c.author_kind == "patient")
         moment = clock.now()
+        those = [child.c.clinic_id == clinic_id, under, affected, child.c.deleted_at.is_(None)]
+        versions.keep_all(store(), child, those, {"shared_with": ME if hidden else None})
         followed = (
             child.update()
-            .where(child.c.clinic_id == clinic_id, under, affected, child.c.deleted_at.is_(None))
+            .where(*those)
             .values(
                 shared_with=ME if hidden else child.c.chosen_sharing,
                 unshared_at=moment if hidden else None,

@@ -9,9 +9,11 @@ from api.core.patients.finding import (
     sought,
 )
 from api.core.patients.index import blind_external_id, fold
+from api.core.patients.leaving import discharge_patient, readmit_patient
 from api.core.patients.showing import display_name, show_to
 from api.core.patients.table import (
     COLUMNS,
+    DISCHARGED_FOR,
     STATUSES,
     patient_external_ids,
     patient_words,
@@ -21,6 +23,7 @@ from api.core.patients.writing import add_patient, admit_patient, change_patient
 
 __all__ = [
     "COLUMNS",
+    "DISCHARGED_FOR",
     "STATUSES",
     "add_patient",
     "admit_patient",
@@ -28,6 +31,7 @@ __all__ = [
     "change_patient",
     "chart_for",
     "charts",
+    "discharge_patient",
     "display_name",
     "fold",
     "join_team",
@@ -37,6 +41,7 @@ __all__ = [
     "patient_words",
     "patients",
     "read_patient",
+    "readmit_patient",
     "show_to",
     "sought",
 ]

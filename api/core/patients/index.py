@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, bindparam, exists, select
 
 from api import vault
+from api.core.client_reach import index_systems
 from api.core.patients.table import patient_external_ids, patient_words, patients
 from api.db import Values, among, store
 from api.errors import Conflict
@@ -71,3 +72,4 @@ def index_external_ids(row: Values) -> None:
     if blinds:
         keys = {"clinic_id": clinic_id, "patient_id": row["id"]}
         store().execute(table.insert(), [keys | {"blind": blind} for blind in blinds])
+    index_systems(row)

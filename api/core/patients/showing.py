@@ -7,7 +7,7 @@ from api.db import Values
 
 FIRST = ("id", "version", "created_at", "updated_at")
 ABOUT = ("preferred_name", "pronouns", "birth_on", "sex_at_birth", "gender_identity")
-LAST = ("locale", "time_zone", "status")
+LAST = ("locale", "time_zone", "status", "discharged_on", "discharge_reason")
 
 
 def display_name(row: Values) -> str:

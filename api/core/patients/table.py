@@ -14,6 +14,16 @@ from sqlalchemy import (
 from api.db import Sealed, Word, metadata, of, tenant_table
 
 STATUSES = ("inquiry", "screening", "active", "paused", "discharged")
+EARLIER, DISCHARGED = STATUSES[:4], STATUSES[4]
+DISCHARGED_FOR = (
+    "treatment_completed",
+    "patient_asked",
+    "moved_or_referred",
+    "contact_lost",
+    "not_suitable",
+    "deceased",
+    "other",
+)
 OBJECTS = {
     "contact": ("email", "phone"),
     "address": ("lines", "city", "region", "postal_code", "country"),
@@ -39,6 +49,8 @@ patients = tenant_table(
     Column("time_zone", String(64), nullable=False),
     Column("status", String(20), nullable=False),
     Column("default_sharing", String(20)),
+    Column("discharged_on", Date),
+    Column("discharge_reason", String(20)),
     CheckConstraint(f"status IN {STATUSES}", name="status"),
     patient=False,
 )

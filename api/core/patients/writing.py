@@ -14,9 +14,9 @@ from api.core.merging import merged, refuse_gaps
 from api.core.patients.finding import charts, open_chart
 from api.core.patients.index import fold, has_word, index_external_ids, index_names
 from api.core.patients.showing import display_name, show_to
-from api.core.patients.table import OBJECTS, patients
+from api.core.patients.table import DISCHARGED, OBJECTS, patients
 from api.db import Values, match, store
-from api.errors import Invalid, NotAllowed
+from api.errors import Conflict, Invalid, NotAllowed
 from api.outbox import events
 
 CLINICAL = ("status", "diagnoses", "sex_at_birth", "gender_identity")
@@ -91,6 +91,8 @@ def change_patient(actor: Actor, patient_id: UUID, version: int | None, values: 
         _refuse_unless_theirs(values)
     if clinical and actor.rights.role != "clinician":
         raise NotAllowed(f"Only a clinician may change {', '.join(clinical)}.")
+    if row["status"] == DISCHARGED and values.get("status", DISCHARGED) != DISCHARGED:
+        raise Conflict("The patient is discharged.", state=DISCHARGED, allowed=["readmit"])
     _refuse_birth(values, row["time_zone"])
     trail.wrote(values)
     after = _written(row, _merged(row, values)) if values else row

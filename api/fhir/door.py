@@ -1,0 +1,236 @@
+"""Door 2: FHIR R4 for EHR systems; its routes and its statement are made from one table."""
+
+from collections.abc import Iterable
+from email.utils import format_datetime
+from typing import Any, Final
+
+from flask import Blueprint, Flask, Response, g, request
+from werkzeug.routing import BaseConverter
+
+from api import clock
+from api.access.policies import Actor
+from api.core.ehr import enter, tell
+from api.errors import NotAllowed, NotFound, NotSignedIn
+from api.fhir import asking, bundle, capability, dates, links, scopes, smart
+from api.fhir.base import PREFIX, address
+from api.fhir.datatypes import instant
+from api.fhir.finding import READS, SEARCHES, Search, read, read_one
+from api.fhir.kind import Kind, Shown
+from api.fhir.kinds import KINDS
+from api.fhir.negotiation import answer, check_accepted, check_form
+from api.fhir.parameters import found
+from api.fhir.scopes import READ, SEARCH
+from api.fhir.subset import part_of
+
+NAME: Final = "fhir"
+OPEN: Final = ("fhir.metadata", "fhir.configuration", "fhir.token")
+"""What needs no token: what there is, how one signs in, and signing in."""
+METADATA, WELL_KNOWN = "/metadata", "/.well-known/smart-configuration"
+
+
+class FhirId(BaseConverter):
+    """An id of FHIR in a path; anything else is no such path."""
+
+    regex = r"[A-Za-z0-9.\-]{1,64}"
+
+
+def open_door(app: Flask) -> None:
+    """Register what this door offers."""
+    app.url_map.converters["fhir_id"] = FhirId
+    door = Blueprint(NAME, __name__, url_prefix=PREFIX)
+    door.before_request(_lock)
+    door.add_url_rule(METADATA, "metadata", metadata)
+    door.add_url_rule(WELL_KNOWN, "configuration", smart.configuration)
+    door.add_url_rule(smart.TOKEN_PATH, "token", smart.token, methods=["POST"])
+    for kind in KINDS.values():
+        _offer(door, kind)
+    app.register_blueprint(door)
+
+
+def _offer(door: Blueprint, kind: Kind) -> None:
+    """The routes of one type."""
+    at, one = f"/{kind.type}", f"/{kind.type}/<fhir_id:resource_id>"
+    routes: tuple[tuple[str, str, Any, str], ...] = (
+        (at, "search", search, "GET"),
+        (f"{at}/_search", "search_by_form", search_by_form, "POST"),
+        (one, "read", read_resource, "GET"),
+        (f"{one}/_history", "history", read_history, "GET"),
+        (f"{one}/_history/<fhir_id:version>", "vread", read_version, "GET"),
+    )
+    for rule, name, view, method in routes:
+        endpoint = f"{kind.type}-{name}"
+        door.add_url_rule(rule, endpoint, view, methods=[method], defaults={"kind": kind.type})
+
+
+def is_ours(path: str) -> bool:
+    """Whether a path is this door's, also where it leads nowhere."""
+    return path == PREFIX or path.startswith(PREFIX + "/")
+
+
+def is_locked(endpoint: str | None) -> bool:
+    """Whether an endpoint is one of this door's that needs a client's token."""
+    return bool(endpoint) and str(endpoint).startswith(f"{NAME}.") and endpoint not in OPEN
+
+
+def _lock() -> None:
+    """The client's token before anything else; then the form of the answer."""
+    if is_locked(request.endpoint) and getattr(g, "actor", None) is None:
+        raise NotSignedIn("Sign in first.", error="")
+    if request.endpoint not in ("fhir.configuration", "fhir.token"):
+        check_accepted()
+
+
+def metadata() -> Response:
+    """What this door does; it needs no token."""
+    return answer(capability.statement(address()))
+
+
+def read_resource(kind: str, resource_id: str) -> Response:
+    """One resource."""
+    shown = _one(KINDS[kind], resource_id)
+    asked = asking.understand(KINDS[kind], _subset(), True)
+    etag = f'W/"{shown.resource["meta"]["versionId"]}"'
+    if _is_known(etag, shown):
+        return _stamped(Response(status=304), shown, etag)
+    return _stamped(answer(part_of(KINDS[kind], shown.resource, asked)), shown, etag)
+
+
+def _subset() -> list[tuple[str, str]]:
+    named = ("_summary", "_elements")
+    return [(n, v) for n, v in request.args.items(multi=True) if n in named]
+
+
+def read_version(kind: str, resource_id: str, version: str) -> Response:
+    """One version of a resource: the one that stands; former ones are not kept here."""
+    shown = _one(KINDS[kind], resource_id)
+    if shown.resource["meta"]["versionId"] != version:
+        raise NotFound("There is no such version.")
+    return _stamped(answer(shown.resource), shown, f'W/"{version}"')
+
+
+def read_history(kind: str, resource_id: str) -> Response:
+    """The versions of a resource that are kept: the one that stands."""
+    shown = _one(KINDS[kind], resource_id)
+    return answer(bundle.history(address(), shown.resource, g.request_id))
+
+
+def _one(kind: Kind, resource_id: str) -> Shown:
+    client: Actor = g.actor
+    shown = read_one(client, kind, _alternatives(kind, READ), address(), resource_id)
+    _tell(kind, [shown])
+    return shown
+
+
+def _tell(kind: Kind, shown: Iterable[Shown], about: bool = True) -> None:
+    """Let the trail know whose data leaves."""
+    there = list(shown)
+    row_id: Any = there[0].row_id if about and there else None
+    named = row_id if not isinstance(row_id, str) else None
+    tell(g.actor, kind.type, named, (s.patient_id for s in there if s.patient_id is not None))
+
+
+def _is_known(etag: str, shown: Shown) -> bool:
+    """Whether the client has this version already."""
+    told = request.headers.get("If-None-Match")
+    if told is not None:
+        given = {one.strip().removeprefix("W/") for one in told.split(",")}
+        return "*" in given or etag.removeprefix("W/") in given
+    since = request.if_modified_since
+    return since is not None and _changed(shown) <= since
+
+
+def _changed(shown: Shown) -> Any:
+    return dates.span(shown.resource["meta"]["lastUpdated"])[0].replace(microsecond=0)
+
+
+def _stamped(response: Response, shown: Shown, etag: str) -> Response:
+    response.headers["ETag"] = etag
+    response.headers["Last-Modified"] = format_datetime(_changed(shown), usegmt=True)
+    return response
+
+
+def search_by_form(kind: str) -> Response:
+    """A search whose parameters stand in the body, so that they are in no log."""
+    check_form()
+    pairs = [*request.args.items(multi=True), *request.form.items(multi=True)]
+    return _searched(KINDS[kind], pairs)
+
+
+def search(kind: str) -> Response:
+    """A search whose parameters stand in the address."""
+    return _searched(KINDS[kind], list(request.args.items(multi=True)))
+
+
+def _searched(kind: Kind, pairs: list[tuple[str, str]]) -> Response:
+    client: Actor = g.actor
+    alternatives, base = _alternatives(kind, SEARCH), address()
+    after, total = None, None
+    linked = next((value for name, value in pairs if name == links.NAME), None)
+    if linked is not None:
+        pairs, after, total = links.opened(linked, kind.type, client)
+    lenient = linked is not None or asking.is_lenient(request.headers.getlist("Prefer"))
+    asked = asking.understand(kind, pairs, lenient)
+    page = Search(client, kind, asked, alternatives, base).page(after, total)
+    shown = page.matches
+    told = {"self": links.self_link(base, kind.type, asked)}
+    if page.next_after is not None:
+        counted = total if page.total is None else page.total
+        told["next"] = links.next_link(base, kind.type, client, asked, page.next_after, counted)
+    entries = [
+        bundle.entry(base, part_of(kind, one.resource, asked), bundle.MATCH) for one in shown
+    ]
+    beside = [*_included(kind, asked, shown), *_provenance(kind, asked, shown)]
+    entries += [bundle.entry(base, one.resource, bundle.INCLUDE) for one in beside]
+    _tell(kind, [*shown, *beside], about=False)
+    counted = page.total if page.total is not None else total
+    at = instant(clock.now()) or ""
+    return answer(bundle.searchset(entries, told, counted, g.request_id, at))
+
+
+def _alternatives(kind: Kind, letter: str) -> Any:
+    """What the scopes leave of a type; `NotAllowed` when they leave nothing."""
+    enter(g.actor, READS if letter == READ else SEARCHES)
+    there = scopes.allowed(g.actor.extras["scopes"], kind, letter)
+    if there is None:
+        raise NotAllowed(f"This needs the scope system/{kind.type}.{letter}.")
+    return there
+
+
+def _included(kind: Kind, asked: asking.Asked, shown: list[Shown]) -> list[Shown]:
+    """What the matches point to and was asked for; only what the scopes let be read."""
+    wanted: dict[str, set[str]] = {}
+    for include in asked.includes:
+        for one in shown:
+            for value in found(one.resource, kind.params[include.param].paths[0]):
+                name, _, record_id = str(_pointed(value)).partition("/")
+                if record_id and include.target in (None, name):
+                    wanted.setdefault(name, set()).add(record_id)
+    there = {(kind.type, one.resource["id"]) for one in shown}
+    return [
+        one
+        for name, ids in wanted.items()
+        for one in _readable(name, ids)
+        if (name, one.resource["id"]) not in there
+    ]
+
+
+def _pointed(value: Any) -> str:
+    """Where a reference leads, or the instrument that a canonical names."""
+    if isinstance(value, dict):
+        return str(value.get("reference", ""))
+    return f"Questionnaire/{str(value).split('|')[0].rpartition(':')[2]}"
+
+
+def _readable(name: str, ids: Iterable[str]) -> list[Shown]:
+    kind = KINDS.get(name)
+    alternatives = kind and scopes.allowed(g.actor.extras["scopes"], kind, READ)
+    if kind is None or not alternatives:
+        return []
+    return read(g.actor, kind, alternatives, address(), ids, SEARCHES)
+
+
+def _provenance(kind: Kind, asked: asking.Asked, shown: list[Shown]) -> list[Shown]:
+    """Who wrote the matches, where that was asked for."""
+    if not asked.with_provenance:
+        return []
+    return _readable("Provenance", [f"{kind.code}-{one.resource['id']}" for one in shown])

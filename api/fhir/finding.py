@@ -1,0 +1,253 @@
+"""Finding resources: searched part by part in the order of ids, so that pages hold under writes.
+
+What a query asks is looked at in the resource itself; ids, patients and times are asked of the
+database beforehand, and so is what else it can tell sooner.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+from uuid import UUID
+
+from api.access.policies import Actor
+from api.core.ehr import Wanted, count_records, list_records
+from api.errors import NotFound
+from api.fhir.asking import Asked
+from api.fhir.kind import Kind, Part, Shown, made_of, split_id
+from api.fhir.narrowing import narrowed
+from api.fhir.outcome import TooCostly
+from api.fhir.parameters import Filter, answers, sort_key
+
+CHUNK: Final = 500
+"""How many rows are read at once."""
+MOST_SORTED: Final = 20_000
+"""How many resources one search may put in order, or look through for a total."""
+Place = tuple[int, str, int]
+Alternatives = Sequence[tuple[Filter, ...]]
+SEARCHES, READS = "fhir:search", "fhir:read"
+
+
+@dataclass
+class Found:
+    """A page of a search: its matches, how many there are in all, after what the next one goes."""
+
+    matches: list[Shown] = field(default_factory=list)
+    total: int | None = None
+    next_after: list[Any] | None = None
+
+
+@dataclass(frozen=True)
+class Search:
+    """One search of one client: what is asked, and to what it must answer by the scopes."""
+
+    client: Actor
+    kind: Kind
+    asked: Asked
+    alternatives: Alternatives
+    base: str
+    action: str = SEARCHES
+
+    def page(self, after: list[Any] | None, total: int | None) -> Found:
+        """The page after a place, with the total that was told before or is counted now."""
+        if self.asked.only_counts:
+            return Found(total=self._count())
+        if self.asked.sort:
+            return self._sorted(after)
+        place: Any = None if after is None else tuple(after)
+        looked_on = self.asked.wants_total and total is None
+        quickly = looked_on and self._is_counted_by_rows()
+        found = self._in_order(place, looked_on and not quickly)
+        if quickly:
+            found.total = self._rows()
+        elif not looked_on:
+            found.total = total
+        return found
+
+    def _in_order(self, place: Place | None, to_the_end: bool) -> Found:
+        """A page in the order of ids; looked through to the end where all are to be counted."""
+        found, counted = Found(), 0
+        for shown in self.each(place):
+            counted += 1
+            if counted <= self.asked.count:
+                found.matches.append(shown)
+            elif found.next_after is None:
+                found.next_after = list(found.matches[-1].place)
+            if counted > self.asked.count and not to_the_end:
+                break
+            if counted > MOST_SORTED:
+                raise TooCostly("Narrow the search, or say _total=none.")
+        found.total = counted if to_the_end else None
+        return found
+
+    def _count(self) -> int:
+        if self._is_counted_by_rows():
+            return self._rows()
+        counted = 0
+        for _ in self.each(None):
+            counted += 1
+            if counted > MOST_SORTED:
+                raise TooCostly("Narrow what is to be counted.")
+        return counted
+
+    def _sorted(self, after: list[Any] | None) -> Found:
+        """A page in an order of its own: by values, and among equals by place."""
+        keyed: list[tuple[list[Any], Shown]] = []
+        for shown in self.each(None):
+            keyed.append((self._keys(shown), shown))
+            if len(keyed) > MOST_SORTED:
+                raise TooCostly("Narrow the search before it is put in order.")
+        for number, (_, descending) in reversed(list(enumerate(self.asked.sort))):
+            keyed.sort(key=lambda pair: _rank(pair[0][number], descending), reverse=descending)
+        if after is not None:
+            keyed = list(_beyond(keyed, after, self.asked.sort))
+        size = self.asked.count
+        more = len(keyed) > size > 0
+        found = Found([shown for _, shown in keyed[:size]])
+        found.next_after = [*keyed[size - 1][0], list(keyed[size - 1][1].place)] if more else None
+        found.total = len(keyed) if after is None else None
+        return found
+
+    def _keys(self, shown: Shown) -> list[Any]:
+        params = self.kind.every_param
+        return [sort_key(params[name], shown.resource) for name, _ in self.asked.sort]
+
+    def each(self, after: Place | None) -> Iterator[Shown]:
+        """Every match after a place, in order."""
+        for number, part in enumerate(self.kind.parts):
+            if after is not None and number < after[0]:
+                continue
+            wanted = self._wanted(part)
+            if wanted is None:
+                continue
+            within = after if after is not None and number == after[0] else None
+            yield from self._of_part(number, part, wanted, within)
+
+    def _of_part(
+        self, number: int, part: Part, wanted: Wanted, after: Place | None
+    ) -> Iterator[Shown]:
+        """The matches of one part; of the row that a page ended in, those that are left."""
+        mark = None if after is None else _row_id(part, after[1])
+        if after is not None:
+            yield from self._left(number, part, wanted, after)
+        while True:
+            asked = replace(wanted, after=mark, size=self._chunk())
+            rows = list_records(self.client, self.action, part.source, asked)
+            yield from self._kept(number, rows)
+            if len(rows) < self._chunk():
+                return
+            mark = rows[-1]["id"]
+
+    def _chunk(self) -> int:
+        few = not self.asked.wants_total and not self.asked.sort
+        return min(CHUNK, max(self.asked.count + 1, 20)) if few else CHUNK
+
+    def _left(self, number: int, part: Part, wanted: Wanted, after: Place) -> Iterator[Shown]:
+        """What is left of the row in which a page ended."""
+        mark = _row_id(part, after[1])
+        if wanted.ids is None or mark in wanted.ids:
+            again = replace(wanted, ids=[mark])
+            rows = list_records(self.client, self.action, part.source, again)
+            yield from (shown for shown in self._kept(number, rows) if shown.place > after)
+
+    def _kept(self, number: int, rows: list[Any]) -> Iterator[Shown]:
+        for shown in made_of(self.client, self.kind, number, rows):
+            if self._answers(shown.resource):
+                yield shown
+
+    def _answers(self, resource: Any) -> bool:
+        every = all(answers(one, resource, self.base) for one in self.asked.filters)
+        return every and is_within(self.alternatives, resource, self.base)
+
+    def _is_counted_by_rows(self) -> bool:
+        """Whether what the database is asked is all that is asked, and each row is one match."""
+        plainly = all(
+            one.name in PUSHED and not one.modifier and one.name in self.kind.every_param
+            for one in self.asked.filters
+        )
+        exactly = all(part.singly for part in self.kind.parts)
+        free = any(not one for one in self.alternatives)
+        return plainly and exactly and free and self.kind.code != "prv"
+
+    def _rows(self) -> int:
+        wanted = [(part, self._wanted(part)) for part in self.kind.parts]
+        return sum(
+            count_records(self.client, self.action, part.source, one)
+            for part, one in wanted
+            if one is not None
+        )
+
+    def _wanted(self, part: Part) -> Wanted | None:
+        """What the database can be asked of a part sooner; None where it can hold no match."""
+        common = self.alternatives[0] if len(self.alternatives) == 1 else ()
+        filters = (*self.asked.filters, *common)
+        return narrowed(self.client, self.kind, part, filters, self.base)
+
+
+PUSHED: Final = ("patient", "_id")
+"""Filters that the database answers exactly."""
+
+
+def _row_id(part: Part, text: str) -> UUID | str:
+    return text if part.plain_ids else UUID(text)
+
+
+def _rank(key: str | None, descending: bool) -> tuple[int, str]:
+    """What has no value comes last, whichever way."""
+    if key is None:
+        return (0 if descending else 1), ""
+    return (1 if descending else 0), key
+
+
+def _beyond(
+    keyed: list[tuple[list[Any], Shown]], after: list[Any], sort: Any
+) -> Iterator[tuple[list[Any], Shown]]:
+    """What of a sorted list comes after a mark, which need not be there any more."""
+    *keys, place = after
+    mark = (keys, tuple(place))
+    for one, shown in keyed:
+        if _is_after((one, shown.place), mark, sort):
+            yield one, shown
+
+
+def _is_after(one: Any, mark: Any, sort: Any) -> bool:
+    for mine, its, (_, descending) in zip(one[0], mark[0], sort, strict=True):
+        a, b = _rank(mine, descending), _rank(its, descending)
+        if a != b:
+            return a < b if descending else a > b
+    return bool(one[1] > mark[1])
+
+
+def is_within(alternatives: Alternatives, resource: Any, base: str) -> bool:
+    """Whether a resource answers to one of the alternatives that the scopes leave."""
+    return any(all(answers(f, resource, base) for f in every) for every in alternatives)
+
+
+def read(
+    client: Actor,
+    kind: Kind,
+    alternatives: Alternatives,
+    base: str,
+    ids: Iterable[str],
+    action: str = READS,
+) -> list[Shown]:
+    """The resources of these ids that are in reach, and within the scopes."""
+    wanted = set(ids)
+    found: list[Shown] = []
+    for number, part in enumerate(kind.parts):
+        split = [pair for one in wanted if (pair := split_id(part, one)) is not None]
+        rows_ids = list({row for row, _ in split})
+        if not rows_ids:
+            continue
+        rows = list_records(client, action, part.source, Wanted(rows_ids))
+        for shown in made_of(client, kind, number, rows):
+            if shown.resource["id"] in wanted and is_within(alternatives, shown.resource, base):
+                found.append(shown)
+    return found
+
+
+def read_one(client: Actor, kind: Kind, alternatives: Alternatives, base: str, one: str) -> Shown:
+    """The resource of one id; `NotFound` in the same words for absent and out of reach."""
+    found = read(client, kind, alternatives, base, [one])
+    if not found:
+        raise NotFound("There is no such resource.")
+    return found[0]

@@ -1,0 +1,116 @@
+"""Every no of this door as an OperationOutcome; the one table from refusal to status and code."""
+
+from typing import Any, Final
+
+import orjson
+from flask import Response, g
+from werkzeug.exceptions import HTTPException
+
+from api.errors import Invalid, NotSignedIn, Refusal
+
+MEDIA_TYPE: Final = "application/fhir+json"
+STATUS: Final = {
+    "unreadable": (400, "structure", "The request can't be read."),
+    "not_understood": (400, "invalid", "The request is not understood."),
+    "not_supported": (400, "not-supported", "This is not supported here."),
+    "too_costly": (400, "too-costly", "Ask for less at once."),
+    "not_signed_in": (401, "login", "Sign in first."),
+    "not_allowed": (403, "forbidden", "The scopes of this client do not allow this."),
+    "not_found": (404, "not-found", "There is no such resource."),
+    "method_not_allowed": (405, "not-supported", "This method is not supported here."),
+    "not_acceptable": (406, "not-supported", "Ask for application/fhir+json."),
+    "conflict": (409, "conflict", "The state of the record forbids it."),
+    "busy": (409, "conflict", "The same request is being answered."),
+    "gone": (410, "deleted", "The resource was deleted."),
+    "cursor_too_old": (410, "expired", "The link is too old."),
+    "stale": (412, "conflict", "The resource was changed meanwhile."),
+    "too_many_match": (412, "multiple-matches", "More than one resource matches."),
+    "too_large": (413, "too-long", "Too large."),
+    "wrong_media_type": (415, "not-supported", "This media type is not supported."),
+    "invalid": (422, "invalid", "Some values are not valid."),
+    "version_needed": (412, "required", "Name the version you change in If-Match."),
+    "too_many": (429, "throttled", "Too many requests."),
+    "unexpected": (500, "exception", "Something went wrong here."),
+    "unavailable": (503, "transient", "Not available just now."),
+}
+MAX_TOLD: Final = 20
+FROM_HTTP: Final = {
+    400: "unreadable",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    414: "too_large",
+    415: "wrong_media_type",
+}
+
+
+class NotUnderstood(Refusal):
+    """A parameter or its value has no meaning here."""
+
+    kind = "not_understood"
+
+
+class NotSupported(Refusal):
+    """What was asked for exists in FHIR, and not at this door."""
+
+    kind = "not_supported"
+
+
+class NotAcceptable(Refusal):
+    """The answer can't be given in a form that the client takes."""
+
+    kind = "not_acceptable"
+
+
+class TooCostly(Refusal):
+    """The search would have to look at more than one request may."""
+
+    kind = "too_costly"
+
+
+class WrongMediaType(Refusal):
+    """The body is of a type that is not read here."""
+
+    kind = "wrong_media_type"
+
+
+def from_refusal(refusal: Refusal) -> Response:
+    """The outcome of one refusal, with its headers."""
+    issues = None
+    if isinstance(refusal, Invalid):
+        issues = [_issue("value", f"{at}: {said}", at) for at, said in refusal.errors[:MAX_TOLD]]
+    response = problem(refusal.kind, refusal.detail, issues)
+    if isinstance(refusal, NotSignedIn):
+        error = f'error="{refusal.error}"' if refusal.error else ""
+        response.headers["WWW-Authenticate"] = f"Bearer {error}".strip()
+    retry_after = getattr(refusal, "retry_after", 2 if refusal.kind == "unavailable" else None)
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response
+
+
+def from_http(error: HTTPException) -> Response:
+    """The outcome of what the framework refused: no such path, no such method."""
+    response = problem(FROM_HTTP.get(error.code or 500, "unexpected"), "")
+    if error.code == 405 and getattr(error, "valid_methods", None):
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))  # type: ignore[attr-defined]
+    return response
+
+
+def problem(kind: str, detail: str, issues: list[dict[str, Any]] | None = None) -> Response:
+    """An OperationOutcome; it names neither person nor record, table nor statement."""
+    status, code, words = STATUS[kind]
+    body = {
+        "resourceType": "OperationOutcome",
+        "id": getattr(g, "request_id", "")[:64] or None,
+        "issue": issues or [_issue(code, detail or words)],
+    }
+    body = {name: value for name, value in body.items() if value}
+    return Response(orjson.dumps(body), status, content_type=MEDIA_TYPE)
+
+
+def _issue(code: str, text: str, at: str = "") -> dict[str, Any]:
+    said = text.encode("utf-8", "replace").decode()
+    issue: dict[str, Any] = {"severity": "error", "code": code, "diagnostics": said[:1000]}
+    expression = at.strip("/").replace("/", ".")
+    return issue | ({"expression": [expression]} if expression else {})
