@@ -19,8 +19,6 @@ from api.config import settings
 from api.errors import Unsafe
 
 SQLITE, POSTGRES = "database.sqlite", "database.dump"
-PAGES = 2048
-"""Pages of an SQLite file copied before others have their turn."""
 Say = Callable[[str], None]
 
 
@@ -52,7 +50,7 @@ def _copy_sqlite(url: URL, folder: Path) -> tuple[Path, dict[str, int]]:
         closing(sqlite3.connect(source, uri=True)) as living,
         closing(sqlite3.connect(file)) as copy,
     ):
-        living.backup(copy, pages=PAGES)
+        living.backup(copy)  # in one step: page by page it begins anew at each write of others
         copy.execute("PRAGMA journal_mode=DELETE")
     file.chmod(0o600)
     with connected(f"sqlite:///{file}") as connection:
