@@ -25,4 +25,9 @@ def now() -> datetime:
 
 def today(zone: str) -> date:
     """The calendar day it is now in the IANA time zone `zone`."""
-    return now().astimezone(ZoneInfo(zone)).date()
+    return day_of(now(), zone)
+
+
+def day_of(moment: datetime, zone: str) -> date:
+    """The calendar day that an instant falls on in the IANA time zone `zone`."""
+    return moment.astimezone(ZoneInfo(zone)).date()

@@ -1,7 +1,8 @@
 """What tests of check-in plans need: plans made and read, doses booked, check-ins answered."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from api import clock, db
 from api.core.outcomes import checkins, plans
@@ -20,7 +21,7 @@ def read(scene: Scene, made: db.Values, who: str = "CT") -> db.Values:
 
 
 def dose(scene: Scene, in_days: int, **more: Any) -> db.Values:
-    at = clock.now().replace(hour=18) + timedelta(days=in_days)
+    at = datetime.combine(today() + timedelta(days=in_days), time(11), ZoneInfo(ZONE))
     times = {"starts_at": at, "ends_at": at + timedelta(hours=2)}
     return make_session(scene.patient, scene["CT"], kind="dosing", **times, **more)
 

@@ -1,7 +1,8 @@
 """Amendment requests: asked by the patient, answered in time and on a ground, added and linked."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -185,6 +186,20 @@ def test_a_discharge_lies_neither_ahead_nor_before_the_chart(scene: Scene) -> No
             values = {"reason": "other", "on": on}
             discharge_patient(scene["CT"].actor, scene.patient["id"], values)
         db.leave_store()
+
+
+def test_a_chart_made_in_the_evening_is_left_the_same_day(scene: Scene) -> None:
+    """In UTC that evening is the day after, which is no day of the patient's yet."""
+    zone = ZoneInfo(scene.patient["time_zone"])
+    today = clock.today(zone.key)
+    evening = datetime.combine(today, time(23, 59), zone)
+    assert evening.astimezone(UTC).date() > today
+    with db.transaction() as store:
+        mine = patients.c.id == scene.patient["id"]
+        store.execute(patients.update().where(mine).values(created_at=evening))
+    with db.transaction():
+        gone = discharge_patient(scene["CT"].actor, scene.patient["id"], {"reason": "other"})
+    assert gone["discharged_on"] == today
 
 
 def test_an_administrator_discharges_with_a_fresh_sign_in_alone(scene: Scene) -> None:

@@ -17,6 +17,8 @@ from tests.core.dosing import PROTOCOL, against, entry
 
 AT = datetime(2026, 11, 25, 16, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+NOTED = {"waste_not_witnessed", "witness_not_here", judging.EARLY_WARNING}
+"""What tells nobody by its own name: notes, and what the alert names by the reading."""
 GIVEN = {"medicine": "ketamine", "route": "intramuscular", "weight_kg": 75.0}
 
 
@@ -54,6 +56,12 @@ def test_a_threshold_judges_exactly_what_lies_within_its_bounds(
         and (rule.at_most is None or measured[rule.field] <= rule.at_most)
         and (rule.below is None or measured[rule.field] < rule.below)
     }
+    broken = [rule for rule in protocol.thresholds if rule.rule in expected]
+    said = {rule.field for rule in broken if rule.action in judging.TELLING}
+    lines = judging.GRAVE_AT
+    grave = {name for name in lines if name in measured and measured[name] <= lines[name]}
+    if grave - said:
+        expected.add(judging.EARLY_WARNING)
     assert {one["rule"] for one in found} == expected
     for one in found:
         assert one["protocol"] == {"key": key, "version": 1}
@@ -69,6 +77,11 @@ def test_what_one_reading_says_does_not_depend_on_the_others(
         rules(entry(1, "vitals", AT, **other), against()) if other else []
     )
     assert rules(entry(1, "vitals", AT, **one, **other), against()) == sorted(apart)
+
+
+def test_a_light_sedation_is_no_warning() -> None:
+    """A scale below zero has no line of the early warning score."""
+    assert rules(entry(1, "vitals", AT, sedation_rass=-1), against()) == []
 
 
 @pytest.mark.parametrize(
@@ -224,7 +237,7 @@ def test_phases_and_voids_are_judged_by_nobody() -> None:
 
 def test_every_judgement_that_tells_somebody_has_a_rule_of_the_alerts() -> None:
     known = alerts.rules.rules().signals
-    flags = {*judging.FLAGS.values(), *judging.DETAILS} - {"waste_not_witnessed"}
+    flags = {*judging.FLAGS.values(), *judging.DETAILS} - NOTED
     assert flags <= set(known) and set(judging.FLAGS) == set(MEASURED)
     assert all(known[flag].words is None for flag in flags)
 

@@ -17,7 +17,7 @@ from api.db import stores
 from tests import builders
 
 PERSONAS = ("PS", "PO", "CT", "CN", "CA", "PR", "AY", "XT", "XA", "XP")
-ITS_OWN = ("id", "at", "request_id")
+ITS_OWN = ("id", "at", "request_id", "xid")
 """What differs between any two events."""
 CALM = {f"phq9-{i}": 1 for i in range(1, 9)} | {"phq9-9": 0}
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from api.access.policies import Actor
 from api.audit import trail
-from api.clock import today
+from api.clock import day_of, today
 from api.core.patients.finding import open_chart
 from api.core.patients.showing import show_to
 from api.core.patients.table import DISCHARGED, EARLIER, patients
@@ -19,9 +19,10 @@ def discharge_patient(actor: Actor, patient_id: UUID, values: Values) -> Values:
     row = open_chart(actor, "patient:discharge", patient_id)
     if row["status"] == DISCHARGED:
         raise Conflict("The patient is discharged.", state=DISCHARGED, allowed=["readmit"])
-    on: date = values.get("on") or today(row["time_zone"])
-    if not row["created_at"].date() <= on <= today(row["time_zone"]):
-        earliest = row["created_at"].date()
+    zone = row["time_zone"]
+    on: date = values.get("on") or today(zone)
+    earliest = day_of(row["created_at"], zone)
+    if not earliest <= on <= today(zone):
         raise Invalid([("/on", f"Not ahead of today, nor before {earliest}.")])
     trail.wrote(["status", *values])
     gone = {"status": DISCHARGED, "discharged_on": on, "discharge_reason": values["reason"]}

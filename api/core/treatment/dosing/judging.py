@@ -150,7 +150,7 @@ def _of_readings(entry: Values, against: Against) -> list[Values]:
         if rule.field in measured and _applies(rule, dosed) and _breaks(rule, measured)
     ]
     told = {one["field"] for one in found if one["action"] in TELLING}
-    grave = {name for name, value in measured.items() if value <= GRAVE_AT.get(name, -1)}
+    grave = {name for name in GRAVE_AT if name in measured and measured[name] <= GRAVE_AT[name]}
     return found + [_grave(name, measured[name], against) for name in sorted(grave - told)]
 
 
