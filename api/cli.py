@@ -1,31 +1,27 @@
 """The way in from a shell: serve, migrate, keys, clinics, imports, the document."""
 
-import csv
 import gc
 import json
 import os
 import signal
 import sys
-from datetime import date
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from api import audit_commands, clock, db, demo, logs, operating, schema, supervisor, vault
+from api import audit_commands, db, demo, logs, operating, schema, supervisor, vault
 from api.access import keys
 from api.app import build
 from api.audit import checkpoints, seal
 from api.client_commands import client_group
 from api.config import settings
-from api.core import accounts, invitations, operators, release
-from api.core.outcomes import importing, sheet as sheets
-from api.core.outcomes.instruments import catalogue
-from api.errors import Invalid, NotAllowed, Unsafe
+from api.core import accounts, invitations, release
+from api.errors import Invalid, Unsafe
 from api.fhir import capability
+from api.import_commands import import_checkins_command, refuse_input
 from api.worker import Worker
 
 DOCUMENTS = Path(__file__).parent.parent / "openapi"
@@ -41,8 +37,6 @@ WORKER = [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]
 YOUNG_OBJECTS = 20_000
 """New objects between two looks of the collector; a page of 50 records is some 10,000."""
 COMMITTED_AT = "https://freshtrail.example/fhir/R4"
-BAD_INPUT = 2
-"""The exit status for input that can't be taken; nothing was written."""
 
 
 def make_missing_keys() -> list[str]:
@@ -180,104 +174,9 @@ def create_clinic_command(name: str, time_zone: str, admin_email: str) -> None:
         with db.transaction():
             clinic, token = invitations.create_clinic(name, time_zone, admin_email)
     except Invalid as reason:
-        _refuse(f"{pointer}: {detail}" for pointer, detail in reason.errors)
+        refuse_input(f"{pointer}: {detail}" for pointer, detail in reason.errors)
     click.echo(f"Clinic {clinic['id']} is made. Invitation for {admin_email}, good once, 72 h:")
     click.echo(token)
-
-
-@click.command("import-checkins")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--instrument", "key", required=True, help="Such as phq-9.")
-@click.option("--patient-column", required=True, help="The column with the patient's number.")
-@click.option("--patient-system", required=True, help="URI of the system that gave the numbers.")
-@click.option("--answered-on", required=True, help="A day (2026-01-31) or the column with it.")
-@click.option("--map", "mapping", multiple=True, metavar="COLUMN=ITEM", help="May be repeated.")
-@click.option("--actor", "email", required=True, help="E-mail of who answers for the import.")
-@click.option("--clinic-id", type=click.UUID, help="Where the actor belongs to several clinics.")
-@click.option("--create-patients", is_flag=True, help="Make patients whose number is not known.")
-@click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
-def import_checkins_command(
-    file: Path, key: str, email: str, clinic_id: UUID | None, dry_run: bool, **how: Any
-) -> None:
-    """Bring the check-ins of a spreadsheet (CSV, UTF-8) along, all rows or none.
-
-    A column named as an item with _ for - (phq9_1) is taken for it; --map names others. An empty
-    cell is an item left open. The same file twice changes nothing: a check-in is known by patient,
-    instrument, day and system. Exit status 2: bad rows, each named; nothing was written.
-    """
-    try:
-        with db.transaction(), operators.acting_as(email, clinic_id) as actor:
-            report = _import(actor, _plan(file, key, **how), file, dry_run)
-    except sheets.BadSheet as sheet:
-        _refuse(_fault(fault) for fault in sheet.faults)
-    except Invalid as reason:
-        _refuse(detail for _, detail in reason.errors)
-    except (NotAllowed, csv.Error, UnicodeDecodeError) as reason:
-        _refuse([f"{file.name}: {reason}" if isinstance(reason, ValueError) else str(reason)])
-    word = "would be written" if dry_run else "written"
-    click.echo(
-        f"{report.rows} rows: {report.written} check-ins {word}, {report.unchanged} there already,"
-        f" {report.patients_created} patients {'to make' if dry_run else 'made'}."
-    )
-
-
-def _import(actor: Any, plan: sheets.Plan, file: Path, dry_run: bool) -> importing.Report:
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        done = 0
-        with click.progressbar(length=1, label="Importing", file=sys.stderr) as bar:
-
-            def say(now: int, of: int) -> None:
-                nonlocal done
-                bar.length, step, done = of, now - done, now
-                bar.update(step)
-
-            return importing.import_checkins(actor, plan, lines, say, dry_run)
-
-
-def _plan(
-    file: Path,
-    key: str,
-    patient_column: str,
-    patient_system: str,
-    answered_on: str,
-    mapping: tuple[str, ...],
-    create_patients: bool,
-) -> sheets.Plan:
-    if key not in catalogue.catalogue():
-        known = ", ".join(catalogue.catalogue())
-        raise Invalid([("/instrument", f"There is no instrument {key}; there are {known}.")])
-    instrument = catalogue.instrument(key)
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        header = next(csv.reader(lines, strict=True), [])
-    if patient_column not in header:
-        raise Invalid([("/patient_column", f"There is no column {patient_column}.")])
-    pairs = [text.rpartition("=") for text in mapping]
-    columns = sheets.plan_columns(instrument, header, {left: right for left, _, right in pairs})
-    day = answered_on if answered_on in header else _day(answered_on)
-    return sheets.Plan(instrument, patient_column, patient_system, day, columns, create_patients)
-
-
-def _day(text: str) -> date:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        said = f"{text} is neither a column nor a day such as 2026-01-31."
-        raise Invalid([("/answered_on", said)]) from None
-    if day > clock.now().date():
-        raise Invalid([("/answered_on", f"{text} lies ahead.")])
-    return day
-
-
-def _fault(fault: sheets.Fault) -> str:
-    column = f", column {fault.column}" if fault.column else ""
-    return f"line {fault.line}{column}: {fault.detail}"
-
-
-def _refuse(reasons: Any) -> Any:
-    for reason in reasons:
-        click.echo(reason, err=True)
-    click.echo("Nothing was written.", err=True)
-    raise SystemExit(BAD_INPUT)
 
 
 document_group = AppGroup("document", help="The OpenAPI documents.")

@@ -12,7 +12,7 @@ from api.access.policies import Actor
 from api.core.ehr import enter, tell
 from api.errors import NotAllowed, NotFound, NotSignedIn
 from api.fhir import asking, bundle, capability, dates, links, scopes, smart
-from api.fhir.base import PREFIX, address
+from api.fhir.address import PREFIX, address
 from api.fhir.datatypes import instant
 from api.fhir.finding import READS, SEARCHES, Search, read, read_one
 from api.fhir.kind import Kind, Shown

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from api.access.policies import Actor
 from api.core.ehr import CLINIC
-from api.fhir.base import address
+from api.fhir.address import address
 from api.fhir.datatypes import US_CORE, hl7, identifier
 from api.fhir.kind import Kind, Made, Part
 from api.fhir.parameters import string, token

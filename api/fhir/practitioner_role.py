@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from api.access.policies import Actor
 from api.core.ehr import STAFF
-from api.fhir.base import address
+from api.fhir.address import address
 from api.fhir.datatypes import US_CORE, ours, reference
 from api.fhir.kind import Kind, Made, Part
 from api.fhir.parameters import reference as pointing, token

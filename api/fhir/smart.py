@@ -12,7 +12,7 @@ from api.access.policies import FHIR, Actor
 from api.core import client_jwks, client_reach, clients
 from api.errors import NotSignedIn
 from api.fhir import scopes
-from api.fhir.base import address
+from api.fhir.address import address
 from api.fhir.kinds import KINDS
 from api.fhir.negotiation import FORM, plain
 

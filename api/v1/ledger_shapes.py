@@ -5,7 +5,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from api.core.treatment.dosing import recording, vocabulary as words
+from api.core.treatment.dosing import held, vocabulary as words
 from api.core.treatment.protocols.definition import ACTIONS
 from api.v1.care_team import ClinicianRefSchema
 from api.v1.forms import Choice, Instant, Many, Number, Show, shown
@@ -118,7 +118,7 @@ class ResultSchema(Show):
     """What became of one entry of a batch."""
 
     client_event_id = shown(ma.fields.String, nullable=True)
-    outcome = Choice(recording.RESULTS, required=True)
+    outcome = Choice(held.RESULTS, required=True)
     entry = ma.fields.Nested(LedgerEntrySchema)
     addendum = ma.fields.Nested(AddendumRefSchema)
     code = ma.fields.String(metadata={"description": "Of `refused` and `conflict`."})

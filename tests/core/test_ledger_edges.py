@@ -7,6 +7,8 @@ from sqlalchemy import update
 
 from api import clock, db
 from api.access.users import users
+from api.core.treatment import notes
+from api.core.treatment.sessions import sessions
 from api.errors import Conflict, Invalid
 from tests.builders import Scene
 from tests.core.dosing import dose, rules, under_way, vitals
@@ -67,6 +69,37 @@ def test_a_correction_names_what_it_corrects_by_the_id_of_the_device(scene: Scen
     wrong, right = ledger(session)
     assert wrong["superseded_by"] == right["id"] and right["corrects_id"] == wrong["id"]
     assert outcomes(batch(scene, session, first, second)) == ["already_stored"] * 2
+
+
+def test_a_correction_of_what_became_an_addendum_becomes_one_too(scene: Scene) -> None:
+    session = under_way(scene)
+    table = sessions.c
+    at = {"completed_at": clock.now(), "signed_at": clock.now()}
+    now = update(sessions).where(table.id == session["id"])
+    db.store().execute(now.values(state="completed", **at))
+    first = reading(session, 5, "a", heart_rate_bpm=27)
+    more = {"corrects_client_event_id": "a", "reason": "Mistyped."}
+    second = reading(session, 5, "b", heart_rate_bpm=72, **more)
+    void = {**{name: second[name] for name in ("measured_at",)}, **more}
+    void |= {"type": "void", "client_event_id": "c"}
+    wrong = {**more, "type": "phase", "client_event_id": "d", "phase": "onset"}
+    wrong |= {"measured_at": second["measured_at"]}
+    told = batch(scene, session, first, second, void, wrong)
+    assert outcomes(told) == ["as_addendum"] * 3 + ["refused"]
+    again = batch(scene, session, first, second, void, wrong)
+    assert [one.get("addendum") for one in again["results"]] == [
+        one.get("addendum") for one in told["results"]
+    ]
+    written = [
+        n["text"]
+        for n in notes.list_session_notes(scene["CT"].actor, session["id"], db.Page()).items
+    ]
+    assert sum("Correction: Mistyped." in text for text in written) == 2
+    assert sum("corrects_client_event_id: a" in text for text in written) == 2
+    db.store().execute(now.values(signed_at=None))
+    late = reading(session, 5, "e", heart_rate_bpm=71, **more)
+    assert outcomes(batch(scene, session, late)) == ["as_addendum"]
+    assert ledger(session) == []
 
 
 def test_exactly_one_of_the_two_names_what_is_corrected(scene: Scene) -> None:

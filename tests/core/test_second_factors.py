@@ -122,7 +122,10 @@ def test_a_code_is_good_once_and_one_of_an_earlier_step_no_more(ct: Person, enro
     good = code_at(secret, NOON)
     opened(ct.email, otp=good)
     for stale in (good, code_at(secret, NOON - timedelta(seconds=30))):
-        refuses(lambda stale=stale: signing.sign_in(ct.email, PASSWORD, otp=stale))
+        assert (
+            refuses(lambda stale=stale: signing.sign_in(ct.email, PASSWORD, otp=stale)).kind
+            == "not_signed_in"
+        )
 
 
 @pytest.mark.parametrize("steps", [-2, 2, 3])
@@ -130,12 +133,12 @@ def test_a_code_further_than_a_step_away_is_not_taken(
     ct: Person, enrolled: Any, steps: int
 ) -> None:
     far = code_at(enrolled[0], NOON + timedelta(seconds=30 * steps))
-    refuses(lambda: signing.sign_in(ct.email, PASSWORD, otp=far))
+    assert refuses(lambda: signing.sign_in(ct.email, PASSWORD, otp=far)).kind == "not_signed_in"
 
 
 @pytest.mark.parametrize("odd", ["", "٣٤٥٦٧٨", "12345", "1234567", "-" * 20, "A" * 16, "é"])
 def test_what_is_no_code_is_a_wrong_one(ct: Person, enrolled: Any, odd: str) -> None:
-    refuses(lambda: signing.sign_in(ct.email, PASSWORD, otp=odd))
+    assert refuses(lambda: signing.sign_in(ct.email, PASSWORD, otp=odd)).kind == "not_signed_in"
 
 
 def test_a_token_is_good_once_for_five_minutes_and_five_tries(
@@ -143,15 +146,15 @@ def test_a_token_is_good_once_for_five_minutes_and_five_tries(
 ) -> None:
     codes, tried = enrolled[1], asked(ct)
     for _ in range(5):
-        refuses(lambda: signing.finish_sign_in(tried, "000000x"))
-    refuses(lambda: signing.finish_sign_in(tried, codes[0]))
+        assert refuses(lambda: signing.finish_sign_in(tried, "000000x")).kind == "not_signed_in"
+    assert refuses(lambda: signing.finish_sign_in(tried, codes[0])).kind == "not_signed_in"
     used = asked(ct)
-    finished(used, codes[0])
-    refuses(lambda: signing.finish_sign_in(used, codes[1]))
+    assert finished(used, codes[0])["user_id"] == ct.user_id
+    assert refuses(lambda: signing.finish_sign_in(used, codes[1])).kind == "not_signed_in"
     old = asked(ct)
     noon.move_to(NOON + halves.HALF_LASTS)
-    refuses(lambda: signing.finish_sign_in(old, codes[1]))
-    refuses(lambda: signing.finish_sign_in("never given", codes[1]))
+    assert refuses(lambda: signing.finish_sign_in(old, codes[1])).kind == "not_signed_in"
+    assert refuses(lambda: signing.finish_sign_in("never given", codes[1])).kind == "not_signed_in"
 
 
 @pytest.mark.parametrize(
@@ -163,7 +166,7 @@ def test_whoever_is_gone_or_was_reset_meanwhile_does_not_get_in(
     token = asked(ct)
     with db.transaction() as store:
         store.execute(update(users).where(users.c.id == ct.user_id).values(**change))
-    refuses(lambda: signing.finish_sign_in(token, enrolled[1][0]))
+    assert refuses(lambda: signing.finish_sign_in(token, enrolled[1][0])).kind == "not_signed_in"
 
 
 def test_a_recovery_code_stands_in_once_in_any_spelling(ct: Person, enrolled: Any) -> None:
@@ -195,7 +198,10 @@ def test_a_step_up_takes_a_code_and_needs_all_that_was_sent_right(
 ) -> None:
     secret, codes = enrolled
     for wrong in ((None, "000000x"), (ANOTHER, code_at(secret, NOON)), (PASSWORD, "000000x")):
-        refuses(lambda wrong=wrong: own_sign_ins.step_up(ct.actor, *wrong))
+        assert (
+            refuses(lambda wrong=wrong: own_sign_ins.step_up(ct.actor, *wrong)).kind
+            == "not_signed_in"
+        )
     with db.transaction():
         own_sign_ins.step_up(ct.actor, None, code_at(secret, NOON))
     with db.transaction():

@@ -7,6 +7,7 @@ from sqlalchemy import select, update
 
 from api import clock, db
 from api.access.users import users
+from api.core import gate
 from api.core.treatment import notes, sessions, signatures, signing
 from api.db import Values
 from api.errors import NotAllowed, NotFound, NotSignedIn
@@ -109,6 +110,7 @@ def test_a_record_is_signed_once_the_session_is_over(scene: Scene, state: str) -
     session = builders.make_session(scene.patient, scene["CT"], state=state)
     with refused(state=state):
         signing.sign_part(scene["CT"].actor, session["id"], "therapist")
+    assert row_of(session)["signed_at"] is None
 
 
 def test_a_signature_binds_what_was_there(scene: Scene) -> None:
@@ -183,6 +185,21 @@ def test_a_note_apart_is_no_part_of_the_record(scene: Scene) -> None:
     assert signing.sign_part(scene["CT"].actor, session["id"], "therapist")["missing"] == []
     more = note(scene, session, kind="psychotherapy", text="And this.")
     assert notes.sign_note(scene["CT"].actor, more["id"])["state"] == "signed"
+
+
+def test_a_draft_of_who_left_the_care_team_holds_nobody_up(scene: Scene) -> None:
+    left = colleague(scene, "therapist")
+    session = held_session(scene, scene["CT"])
+    kept = note(scene, session, left)
+    with refused(state="completed"):
+        signing.sign_part(scene["CT"].actor, session["id"], "therapist")
+    gone = update(gate.care_team).where(gate.care_team.c.clinician_id == left.user_id)
+    db.store().execute(gone.values(ended_at=clock.now()))
+    with pytest.raises(NotFound):
+        notes.sign_note(left.actor, kept["id"])
+    told = signing.sign_part(scene["CT"].actor, session["id"], "therapist")
+    assert told["signed_at"] is not None
+    assert [one["id"] for one in told["unsigned_notes"]] == [kept["id"]]
 
 
 def test_a_draft_of_who_left_stays_beside_the_record_and_holds_nobody_up(scene: Scene) -> None:

@@ -58,6 +58,7 @@ def world(app: Flask) -> World:
 @pytest.mark.parametrize("route", [r for r, cells in ROWS.items() if "-" not in cells.values()])
 def test_each_persona_is_answered_as_the_table_says(world: World, route: str) -> None:
     world.ready(route, "CT")
+    assert set(ROWS[route]) == {*matrix.PERSONAS}
     for persona, code in ROWS[route].items():
         if code in REFUSED:
             refused(world, route, persona, REFUSED[code])

@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import not_, or_, select
 
 from api import clock
 from api.access.policies import Actor
@@ -94,7 +94,7 @@ def _refuse_drafts(
     signer: Actor, session: Values, owed: list[Values], drafts: list[Values], closes: bool
 ) -> None:
     """Raise `Conflict` for one's own drafts, and at the last part for anybody's."""
-    gone = _gone(session["clinic_id"], {row["author_id"] for row in drafts}) if closes else set()
+    gone = _gone(session, {row["author_id"] for row in drafts}) if closes else set()
     in_the_way = [
         row
         for row in drafts
@@ -110,10 +110,11 @@ def _refuse_drafts(
         )
 
 
-def _gone(clinic_id: UUID, authors: set[UUID]) -> set[UUID]:
-    """Those of the authors who do not work at the clinic any more."""
-    u = users.c
-    left = or_(u.disabled_at.is_not(None), u.deleted_at.is_not(None))
+def _gone(session: Values, authors: set[UUID]) -> set[UUID]:
+    """Those of the authors who left the clinic, or whom the patient's chart is closed to."""
+    u, clinic_id = users.c, session["clinic_id"]
+    reaches = gate.on_team(clinic_id, u.id, session["patient_id"], clock.now())
+    left = or_(u.disabled_at.is_not(None), u.deleted_at.is_not(None), not_(reaches))
     statement = select(u.id).where(u.clinic_id == clinic_id, u.id.in_(authors), left)
     return {row["id"] for row in store().rows(statement)}
 

@@ -48,4 +48,5 @@ def words_of(entry: Values) -> str:
     """What an entry says, in a line."""
     at = entry["measured_at"].isoformat(timespec="minutes").replace("+00:00", "Z")
     said = ", ".join(f"{name}: {value}" for name, value in sorted(entry["content"].items()))
-    return f"Late entry, {entry['type']} of {at}. {said}".strip()
+    why = "" if entry["reason"] is None else f" Correction: {entry['reason']}"
+    return f"Late entry, {entry['type']} of {at}. {said}{why}".strip()

@@ -13,6 +13,8 @@ def faults(entry: Values) -> Faults:
 
 def _of_correction(entry: Values) -> Faults:
     corrects, reason = entry["corrects_id"], entry["reason"]
+    if corrects is None:  # of one that became an addendum there is the device's name alone
+        corrects = entry["content"].get("corrects_client_event_id")
     if corrects is None and entry["type"] == VOID:
         return [("/corrects_id", "Missing data for required field.")]
     if corrects is None and reason is not None:
