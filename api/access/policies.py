@@ -94,6 +94,7 @@ TABLE: dict[str, dict[Role, Grant]] = {
     # the dosing session: what happened is recorded without a step-up
     "ledger:read": {C: TEAM},
     "ledger:record": {C: TEAM},
+    "given:read": {P: OWN},
     "dose_plan:read": {C: TEAM},
     "dose_plan:write": {C: Grant(Reach.TEAM, True, Privilege.PRESCRIBE)},
     "monitoring:read": {C: TEAM},

@@ -18,7 +18,12 @@ from api.v1.ledger_forms import (
     SessionRatingSchema,
     VitalsSchema,
 )
-from api.v1.ledger_shapes import AsAddendumSchema, BatchResultSchema, LedgerEntrySchema
+from api.v1.ledger_shapes import (
+    AsAddendumSchema,
+    BatchResultSchema,
+    LedgerEntrySchema,
+    WhatWasGivenSchema,
+)
 from api.v1.resource import Blueprint, PageQuery
 
 blp = Blueprint("dosing", "The dosing session: its plan, its ledger, and its monitoring.")
@@ -180,3 +185,18 @@ def list_ledger(actor: Actor, session_id: Any, **asked: Any) -> Listing:
 def read_ledger_entry(actor: Actor, entry_id: Any) -> Values:
     """Read one entry of a ledger."""
     return dosing.read_ledger_entry(actor, entry_id)
+
+
+@blp.offer(
+    "GET",
+    f"{OF_SESSION}/given",
+    "given:read",
+    answer=WhatWasGivenSchema,
+    derived=True,
+)
+def read_given(actor: Actor, session_id: Any) -> Values:
+    """Read what was given to you in a session, and how it went.
+
+    It is there once the record is signed, and 404 until then: what was corrected stands corrected.
+    """
+    return dosing.read_given(actor, session_id)

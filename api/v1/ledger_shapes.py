@@ -94,6 +94,30 @@ LedgerEntrySchema = type(
 )
 
 
+class TakenDoseSchema(Show):
+    """A dose, as the patient reads of it."""
+
+    given_at = shown(Instant)
+    medicine = Choice(words.MEDICINES, required=True)
+    route = Choice(words.ROUTES, required=True)
+    dose_mg = shown(Number)
+
+
+class TakenPhaseSchema(Show):
+    """When a phase of the experience began."""
+
+    began_at = shown(Instant)
+    phase = Choice(words.PHASES, required=True)
+
+
+class WhatWasGivenSchema(Show):
+    """What a patient was given in a session and how it went, in the order of time."""
+
+    session_id = shown(ma.fields.UUID)
+    doses = Many(ma.fields.Nested(TakenDoseSchema), most=1000, required=True)
+    phases = Many(ma.fields.Nested(TakenPhaseSchema), most=1000, required=True)
+
+
 class AddendumRefSchema(Show):
     """A draft addendum."""
 

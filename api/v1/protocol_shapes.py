@@ -36,6 +36,10 @@ CRITERIA = (
     "no_driving_advice_given",
     "next_contact_at",
 )
+BASED_ON = {
+    "description": "Of a key that is not there yet: the protocol that the clinic's own begins as."
+    " Then `title` is asked for too."
+}
 POINTS = {"description": "After a dose: first at `at_min`, then each `every_min` to `until_min`."}
 ONE_BOUND = {"description": "A reading breaks the rule within every bound that is set."}
 
@@ -122,6 +126,7 @@ class NewInstructionsSchema(Ask):
 class NewProtocolVersionSchema(Ask):
     """What differs from the version before; a list replaces the whole list."""
 
+    based_on = Words(60, validate=CODE, metadata=BASED_ON)
     title = Words(200)
     citation = Words(2000)
     basis = Words(4000)

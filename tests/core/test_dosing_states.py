@@ -6,56 +6,30 @@ but which points of the monitoring are open.
 """
 
 import os
-from collections.abc import Callable
-from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings, strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
-from sqlalchemy import select
+from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from api import clock, db
 from api.access.users import sign_ins
-from api.core import alerts, consents, readiness
-from api.core.treatment import dosing, notes, screenings, sessions, signing
-from api.db import Values
-from api.errors import Conflict, Invalid, NotAllowed, NotFound
+from api.core import readiness
+from api.core.treatment import dosing, notes, sessions, signing
+from api.errors import Conflict, NotAllowed
 from tests import builders, readying
-from tests.core.dosing_model import CHAIRS, KINDS, MINUTE, SAID, WELL, Agreed, Entry, Model, Note
+from tests.core.dosing_deeds import NUMBER, ONE, WHO, Refusal
+from tests.core.dosing_gates import LAST_ITEM, DosingGates
+from tests.core.dosing_model import CHAIRS, MINUTE, Note
 from tests.core.noting import colleague
 
 RUNS = int(os.environ.get("STATEFUL_RUNS", "0"))
 """How many runs of up to 50 steps; unset, a few of 30 that the suite has time for."""
 FEW, STEPS, MANY_STEPS = 20, 30, 50
-PAGE = db.Page(100)
-TEAM = ("CT", "RX", "NU")
-WHO = st.sampled_from([*TEAM, *TEAM, *TEAM, "CN", "PS"])
-ONE = st.sampled_from(TEAM)
-AGO = st.sampled_from([0, 0, 5, 70, 90])
-NUMBER = st.integers(0, 99)
-LAST_ITEM = "pregnancy"
-HALF_FOUND = readying.LEAVING | {"oriented": None, "escort_name": None}
-REFUSALS = (Conflict, Invalid, NotAllowed, NotFound)
-Refusal = type[Exception] | None
 
 
-class DosingStates(RuleBasedStateMachine):
-    """One dosing session with therapist, prescriber, nurse, a stranger and the patient."""
-
-    scene: ClassVar[builders.Scene]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.model = Model()
-        self.events = 0
+class DosingStates(DosingGates):
+    """A dosing session with its record: what is written in it and signed."""
 
     @initialize(to=st.sampled_from(["arrived", "given", "left", "signed"]))
     def begin(self, to: str) -> None:
@@ -76,322 +50,6 @@ class DosingStates(RuleBasedStateMachine):
             self.see_to_the_end(True)
         if to == "signed":
             self.sign_all()
-
-    def teardown(self) -> None:
-        """Nothing is kept of a run."""
-        db.leave_store()
-
-    def actor(self, who: str) -> Any:
-        """Somebody, as one request has them."""
-        return self.scene[who].actor
-
-    def tries(self, refusal: Refusal, deed: Callable[[], Any]) -> Any:
-        """Do it as a request does, whole or not at all, and hold what came against the rules."""
-        before = db.store().connection.begin_nested()
-        try:
-            done = deed()
-        except REFUSALS as refused:
-            before.rollback()
-            assert refusal is not None and type(refused) is refusal, (refusal, refused)
-            return refused
-        before.commit()
-        assert refusal is None, refusal
-        return done
-
-    def outside(self, who: str) -> Refusal:
-        """Why somebody can do nothing here, whatever the state."""
-        return {"PS": NotAllowed, "CN": NotFound}.get(who)
-
-    # What has happened is recorded.
-
-    @rule(what=st.sampled_from(sorted(SAID)), who=WHO, ago=AGO)
-    def record(self, what: str, who: str, ago: int) -> None:
-        kind, content = SAID[what]
-        entry = self._entry(kind, content, who, clock.now() - ago * MINUTE)
-        self._send(entry, self.outside(who))
-
-    @rule(what=st.sampled_from(["dose_25", "dose_50"]), ago=st.sampled_from([70, 90]))
-    def give(self, what: str, ago: int) -> None:
-        self.record(what, "NU", ago)
-
-    @precondition(lambda self: self.model.ledger or self.model.addenda)
-    @rule(number=NUMBER, other=st.booleans(), who=ONE)
-    def send_again(self, number: int, other: bool, who: str) -> None:
-        there = [*self.model.ledger, *self.model.addenda]
-        entry = there[number % len(there)]
-        body = entry.body | ({"measured_at": entry.at - MINUTE} if other else {})
-        told = self.tries(Conflict if other else None, lambda: self._record(who, entry.kind, body))
-        if not other:
-            is_addendum = entry in self.model.addenda
-            assert told["result"] == ("as_addendum" if is_addendum else "already_stored")
-            assert is_addendum or told["id"] == entry.id
-
-    @precondition(lambda self: self.model.ledger)
-    @rule(number=NUMBER, void=st.booleans(), who=ONE, what=st.sampled_from(sorted(SAID)))
-    def correct(self, number: int, void: bool, who: str, what: str) -> None:
-        there = self.model.ledger[number % len(self.model.ledger)]
-        kind, content = ("void", {}) if void else SAID[what]
-        entry = self._entry(kind, content, who, there.at, corrects=there)
-        refusal: Refusal = None
-        if there.kind == "void" or kind not in (there.kind, "void"):
-            refusal = Invalid
-        elif there.superseded:
-            refusal = Conflict
-        self._send(entry, refusal)
-
-    @precondition(lambda self: not self.model.locked)
-    @rule(number=NUMBER, who=ONE, ago=AGO)
-    def send_a_batch(self, number: int, who: str, ago: int) -> None:
-        """A new entry, one with a slip, one that came before, and the new one once more."""
-        new = self._entry("vitals", WELL, who, clock.now() - ago * MINUTE)
-        item = {"client_event_id": new.event_id, "values": self._item("vitals", new.body)}
-        slip = {"client_event_id": "slip", "errors": [{"pointer": "/x", "detail": "No."}]}
-        items, expected = [item, slip], ["stored", "refused"]
-        if self.model.ledger:
-            old = self.model.ledger[number % len(self.model.ledger)]
-            again = {"client_event_id": old.event_id, "values": self._item(old.kind, old.body)}
-            items, expected = [*items, again], [*expected, "already_stored"]
-        items, expected = [*items, item], [*expected, "already_stored"]
-        told = self.tries(None, lambda: dosing.record_batch(self.actor(who), self.id, items, None))
-        assert [one["outcome"] for one in told["results"]] == expected
-        self._keep(new, told["results"][0]["entry"])
-
-    @precondition(lambda self: self.model.doses and not self.model.locked)
-    @rule()
-    def catch_up(self) -> None:
-        """Every point of the monitoring that is open gets its reading, late."""
-        for point in self._points_open():
-            at = min(point["due_at"], clock.now())
-            self._send(self._entry("vitals", WELL, "NU", at), None)
-
-    def _entry(
-        self, kind: str, content: Values, who: str, at: datetime, corrects: Entry | None = None
-    ) -> Entry:
-        self.events += 1
-        rules = self.model.rules_of(kind, content, at, corrects)
-        return Entry(f"e{self.events}", kind, content, at, who, rules, corrects=corrects)
-
-    def _send(self, entry: Entry, refusal: Refusal) -> None:
-        told = self.tries(refusal, lambda: self._record(entry.by, entry.kind, entry.body))
-        if refusal is not None:
-            return
-        if self.model.locked:
-            assert told["result"] == "as_addendum"
-            self.model.addenda.append(entry)
-            made = Note(told["addendum"]["id"], entry.by, addendum=True)
-            self.model.notes.append(made)
-            self._alert(entry)
-        else:
-            assert told["result"] == "stored"
-            self._keep(entry, told)
-
-    def _record(self, who: str, kind: str, body: Values) -> Any:
-        return dosing.record_entry(self.actor(who), self.id, kind, dict(body))
-
-    def _item(self, kind: str, body: Values) -> Values:
-        return {"type": kind, **body}
-
-    def _keep(self, entry: Entry, told: Values) -> None:
-        entry.id = told["id"]
-        if entry.corrects is not None:
-            entry.corrects.superseded = True
-        self.model.ledger.append(entry)
-        self._alert(entry)
-
-    def _alert(self, entry: Entry) -> None:
-        if set(entry.rules) - {"systolic_hold"}:
-            self.model.alert_open = True
-
-    # What is decided is guarded.
-
-    @rule(kind=st.sampled_from(KINDS))
-    def consent(self, kind: str) -> None:
-        mine = [c for c in self.model.consents if c.kind == kind]
-        if all(c.withdrawn_at for c in mine):
-            at = clock.now() - (0 if mine else 600) * MINUTE
-            values = {"kind": kind, "text_version": "1", "granted_at": at}
-            chart = self.scene.patient["id"]
-            deed = lambda: consents.record_consent(self.actor("CT"), chart, values)  # noqa: E731
-            self.model.consents.append(Agreed(self.tries(None, deed)["id"], kind, at))
-
-    @precondition(lambda self: any(c.withdrawn_at is None for c in self.model.consents))
-    @rule(number=NUMBER)
-    def withdraw(self, number: int) -> None:
-        there = [c for c in self.model.consents if c.withdrawn_at is None]
-        one = there[number % len(there)]
-        told = self.tries(None, lambda: consents.withdraw_consent(self.actor("PS"), one.id))
-        one.withdrawn_at = told["withdrawn_at"]
-
-    @precondition(lambda self: not self.model.screened)
-    @rule()
-    def screen(self) -> None:
-        values = {"item": LAST_ITEM, "answer": "no", "decision": "no_concern"}
-        chart = self.scene.patient["id"]
-        self.tries(None, lambda: screenings.record_screening(self.actor("CT"), chart, values))
-        self.model.screened = True
-
-    @rule(who=WHO)
-    def plan(self, who: str) -> None:
-        refusal = self.outside(who) or (None if who == "RX" else NotAllowed)
-        if who == "CN":
-            refusal = NotAllowed
-        open_still = self.model.state in ("scheduled", "arrived", "in_progress")
-        withdrawn = any(self.model.withdrawn(kind) for kind in KINDS)
-        if refusal is None and (not open_still or withdrawn):
-            refusal = Conflict
-        values = dict(readying.PLAN)
-        self.tries(refusal, lambda: dosing.plan_dose(self.actor(who), self.id, None, values))
-        self.model.planned = self.model.planned or refusal is None
-
-    @precondition(lambda self: self.model.alert_open)
-    @rule()
-    def resolve_alerts(self) -> None:
-        for row in alerts.list_alerts(self.actor("CT"), PAGE, state="open").items:
-            for deed in (alerts.acknowledge_alert, alerts.resolve_alert):
-                self.tries(None, lambda: deed(self.actor("CT"), row["id"], {"note": "Seen."}))  # noqa: B023
-        self.model.alert_open = False
-
-    @rule()
-    def make_ready(self) -> None:
-        """Whatever stands in the way is seen to, as far as it can be."""
-        for kind in KINDS:
-            self.consent(kind)
-        if not self.model.screened:
-            self.screen()
-        self.plan("RX")
-        if not self.model.locked:
-            self.record("well", "NU", 0)
-        if self.model.alert_open:
-            self.resolve_alerts()
-
-    @rule(who=WHO, over=st.booleans(), ago=st.sampled_from([0, 100]))
-    def start(self, who: str, over: bool, ago: int) -> None:
-        reasons = self.model.reasons()
-        refusal = self.outside(who)
-        if refusal is None and over and who != "RX" and reasons:
-            refusal = NotAllowed
-        left = [r for r in reasons if not over or "withdrawn" in r]
-        if refusal is None and (self.model.state != "arrived" or left):
-            refusal = Conflict
-        at = self._at(ago)
-        values: Values = {"at": at, "overrides": self._over(reasons if over else [])}
-        told = self.tries(
-            refusal, lambda: readiness.start_session(self.actor(who), self.id, values)
-        )
-        if refusal is Conflict and self.model.state == "arrived":
-            assert told.extras["missing"] == left
-        if refusal is None:
-            self._moved("in_progress", at)
-            self.model.started_at = at
-            self.model.passed_over += reasons if over else []
-
-    @precondition(lambda self: self.model.state == "arrived")
-    @rule()
-    def start_when_ready(self) -> None:
-        """Whatever stands in the way is seen to or passed over, and the dose may start."""
-        self.make_ready()
-        self.start("RX", True, 100)
-
-    @rule(full=st.booleans(), who=ONE)
-    def find(self, full: bool, who: str) -> None:
-        found = (readying.LEAVING if full else HALF_FOUND) | {"next_contact_at": clock.now()}
-        refusal = Conflict if self.model.locked else None
-        actor = self.actor(who)
-        self.tries(refusal, lambda: readiness.record_discharge(actor, self.id, None, dict(found)))
-        self.model.found = self.model.found if refusal else found
-
-    @rule(who=WHO, over=st.booleans())
-    def complete(self, who: str, over: bool) -> None:
-        at = self._at(0)
-        missing = self.model.missing(bool(self._points_open()), at)
-        refusal = self.outside(who)
-        if refusal is None and over and who != "NU" and missing:
-            refusal = NotAllowed
-        left = [] if over else missing
-        if refusal is None and (self.model.state != "in_progress" or left):
-            refusal = Conflict
-        values: Values = {"at": at, "overrides": self._over(missing if over else [])}
-        complete = readiness.complete_session
-        told = self.tries(refusal, lambda: complete(self.actor(who), self.id, values))
-        if refusal is Conflict and self.model.state == "in_progress":
-            assert told.extras["missing"] == left
-        if refusal is None:
-            self._moved("completed", at)
-            self.model.ended_at = at
-            self.model.passed_over += missing if over else []
-
-    @precondition(lambda self: self.model.state == "in_progress")
-    @rule(over=st.booleans())
-    def see_to_the_end(self, over: bool) -> None:
-        """All that a discharge asks for is there, or passed over."""
-        self.catch_up_if_dosed()
-        self.find(True, "CT")
-        self.complete("NU", over)
-
-    def catch_up_if_dosed(self) -> None:
-        """The open points get their readings."""
-        if self.model.doses:
-            self.catch_up()
-
-    @rule(who=WHO, name=st.sampled_from(["arrive", "cancel", "no-show", "reopen"]))
-    def move(self, who: str, name: str) -> None:
-        refusal = self.outside(who)
-        if who == "PS" and name == "cancel":
-            is_open = self.model.state == "scheduled" and "cancel" in self.model.moves()
-            refusal = None if is_open else Conflict
-        elif refusal is None and name not in self.model.moves():
-            refusal = Conflict
-        reason = {"cancel": "patient_unwell", "no-show": "did_not_come"}.get(name)
-        at = self._at(0)
-        values = {"at": at} | ({"reason": reason} if reason else {})
-        deed = {
-            "arrive": sessions.arrive_session,
-            "cancel": sessions.cancel_session,
-            "no-show": sessions.mark_no_show,
-            "reopen": sessions.reopen_session,
-        }[name]
-        self.tries(refusal, lambda: deed(self.actor(who), self.id, values))
-        if refusal is None:
-            self._after(name, at)
-
-    def _after(self, name: str, at: datetime) -> None:
-        was = self.model.state
-        back = "in_progress" if was == "completed" else "scheduled"
-        leads = {"arrive": "arrived", "cancel": "cancelled", "no-show": "no_show", "reopen": back}
-        self._moved(leads[name], at)
-        if name == "arrive":
-            self.model.arrived_at = at
-        elif name == "reopen":
-            self.model.ended_at, self.model.signed = None, {}
-            if was != "completed":
-                self.model.arrived_at = self.model.started_at = None
-        else:
-            self.model.ended_at = at
-
-    def _moved(self, state: str, at: datetime) -> None:
-        self.model.state, self.model.moved_at = state, at
-
-    def _at(self, ago: int) -> datetime:
-        """An instant so many minutes back, not before the last move."""
-        assert self.model.moved_at is not None
-        return max(self.model.moved_at, clock.now() - ago * MINUTE)
-
-    def _over(self, codes: list[str]) -> list[Values]:
-        return [{"code": code, "reason": "As agreed."} for code in codes]
-
-    def _points_open(self) -> list[Values]:
-        """The points after a dose that are due by now and have no reading."""
-        now = clock.now()
-        session = self._session() | {"completed_at": None}
-        entries = dosing.entries_of(self.scene.clinic_id, self.id)
-        told = dosing.monitoring_told(session, entries, dosing.protocol_of(session), now)
-        return [
-            p
-            for p in told["points"]
-            if p["when"] != "before_dose"
-            and p["state"] != "done"
-            and (p["state"] != "upcoming" or p["when"] == "discharge")
-        ]
 
     # What is written is signed.
 
@@ -493,12 +151,6 @@ class DosingStates(RuleBasedStateMachine):
                 self.sign_part(who, part)
 
     # Whatever was done, the database is what the model says.
-
-    def _session(self) -> Values:
-        table = sessions.sessions
-        row = db.store().row(select(table).where(table.c.id == self.id), opens=table)
-        assert row is not None
-        return row
 
     @invariant()
     def nothing_is_lost_doubled_or_edited(self) -> None:

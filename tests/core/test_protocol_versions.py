@@ -134,6 +134,65 @@ def test_a_draft_that_contradicts_itself_is_refused(scene: Scene) -> None:
         draft(one, "unheard_of")
 
 
+def test_a_clinic_begins_a_protocol_of_its_own(scene: Scene) -> None:
+    one, other, own = director(scene), director(scene), "our_quiet_room"
+    for values, pointer in (
+        ({"based_on": KEY}, "/title"),
+        ({"based_on": "unheard_of", "title": "The quiet room"}, "/based_on"),
+    ):
+        with pytest.raises(Invalid) as refusal:
+            draft(one, own, **values)
+        assert [at for at, _ in refusal.value.errors] == [pointer]
+    begun = {"based_on": KEY, "title": "The quiet room", "thresholds": [STRICT]}
+    made = draft(one, own, **begun)
+    assert (made["key"], made["version"], made["state"]) == (own, 1, "draft")
+    with pytest.raises(NotFound):
+        in_force(scene, own)
+    with pytest.raises(Invalid):
+        draft(one, own, **begun)
+    assert draft(one, own, owner="Dr Example")["title"] == "The quiet room"
+    approve(other, 2, own)
+    told, base = in_force(scene, own), in_force(scene)
+    assert (told["version"], told["owner"], told["thresholds"]) == (
+        *(2, "Dr Example"),
+        made["thresholds"],
+    )
+    for name in ("medicine", "routes", "monitoring_points", "discharge", "window"):
+        assert told[name] == base[name]
+    assert [v["version"] for v in told["versions"]] == [1, 2]
+    listed = protocols.list_protocols(scene["CT"].actor, db.Page()).items
+    assert own in [each["key"] for each in listed]
+    with pytest.raises(NotFound):
+        protocols.read_protocol(scene["XT"].actor, own)
+
+
+def test_the_clinics_own_protocol_goes_before_the_shipped_one(scene: Scene) -> None:
+    one, other = director(scene), director(scene)
+    for number, own in enumerate(("our_first", "another_room")):
+        draft(one, own, based_on=KEY, title=own)
+        assert protocol_for(scene.clinic_id, "intravenous", "ketamine").key != own
+        approve(other, 1, own)
+        assert protocol_for(scene.clinic_id, "intravenous", "ketamine").key == own, number
+    sublingual = protocol_for(scene.clinic_id, "sublingual", "ketamine")
+    spray = protocol_for(scene.clinic_id, "intranasal", "esketamine")
+    assert (sublingual.key, spray.key) == ("ketamine_sublingual", "esketamine_intranasal")
+    session = under_way(scene)
+    assert vitals(scene, session)["protocol"]["key"] in (KEY, "another_room")
+
+
+@pytest.mark.parametrize("key", ["", "Upper", "a" * 61, "nul\0", "a-b", "\u0661"])
+def test_what_cannot_be_a_key_is_not_there(scene: Scene, key: str) -> None:
+    one = director(scene)
+    for deed in (
+        lambda: in_force(scene, key),
+        lambda: draft(one, key, based_on=KEY, title="Ours"),
+        lambda: approve(one, 1, key),
+        lambda: protocols.read_protocol_version(one.actor, key, "1"),
+    ):
+        with pytest.raises(NotFound):
+            deed()
+
+
 def test_a_running_session_keeps_the_version_it_began_with(scene: Scene) -> None:
     begun = under_way(scene)
     fixed = dosing.protocol_fixed(begun)

@@ -334,6 +334,7 @@ INSTEAD: dict[str, tuple[str, set[str]]] = {
     "dosing_id": ("session_id", IN_DOSING),
     "sprayed_id": ("session_id", {f"GET {REMS}", f"POST {REMS}/filed"}),
     "held_id": ("session_id", {"POST /sessions/{session_id}/signatures"}),
+    "signed_id": ("session_id", {"GET /sessions/{session_id}/given"}),
     "draft_id": (
         "note_id",
         {"PATCH /notes/{note_id}", "DELETE /notes/{note_id}", "POST /notes/{note_id}/sign"},
@@ -358,6 +359,7 @@ OF_PERSONA: dict[str, Callable[[World, str], str]] = {
     "dosing_id": a_dosing_session,
     "sprayed_id": _by_core("sprayed_id", a_spray),
     "held_id": _by_core("held_id", lambda world: noting.held_session(world.scene)),
+    "signed_id": _by_core("signed_id", lambda world: noting.locked_session(world.scene)),
     "note_id": _by_core("note_id", lambda world: noting.signed_note(world.scene)),
     "draft_id": _by_core("draft_id", lambda world: noting.note(world.scene)),
     "request_id": _by_core("request_id", a_request),

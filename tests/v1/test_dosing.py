@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from api import clock, db
+from api.core.treatment.sessions import sessions
 from api.v1.forms import show_instant
 from tests import builders
 from tests.conftest import Caller
 from tests.core.dosing import under_way
 from tests.v1.conftest import is_problem
+from tests.v1.test_integration import FORBIDDEN
 
 
 @pytest.fixture
@@ -297,3 +299,41 @@ def test_a_version_of_a_protocol_is_drafted_and_approved(call: Any, colleague: A
         assert is_problem(one.get(f"/protocols/{nowhere}"), 404)
         assert is_problem(one.get(f"/protocols/{nowhere}/versions/1"), 404)
         assert is_problem(one.post(f"/protocols/{nowhere}/versions", {"owner": "X"}), 404)
+
+
+def test_a_patient_reads_what_they_were_given_once_it_is_signed(
+    call: Any, path: str, session: db.Values
+) -> None:
+    at = show_instant(session["started_at"] + timedelta(minutes=5))
+    body = {"medicine": "ketamine", "route": "intramuscular", "dose_mg": 60, "weight_kg": 75}
+    body |= {"client_event_id": "g1", "measured_at": at}
+    assert call("CT").post(f"{path}/doses", body).status_code == 201
+    assert is_problem(call("PS").get(f"{path}/given"), 404)
+    now = {"state": "completed", "completed_at": clock.now(), "signed_at": clock.now()}
+    with db.transaction() as store:
+        mine = sessions.c.id == session["id"]
+        store.execute(sessions.update().where(mine).values(**now))
+    told = call("PS").get(f"{path}/given")
+    assert told.json == {
+        "session_id": str(session["id"]),
+        "doses": [
+            {"given_at": at, "medicine": "ketamine", "route": "intramuscular", "dose_mg": 60}
+        ],
+        "phases": [],
+    }
+    assert not [word for word in FORBIDDEN if word in told.text]
+
+
+def test_a_clinic_begins_a_protocol_of_its_own(colleague: Any) -> None:
+    one, other = colleague("direct"), colleague("direct")
+    address = "/protocols/our_quiet_room"
+    body = {"based_on": "ketamine_iv_im", "title": "The quiet room"}
+    made = one.post(f"{address}/versions", body)
+    assert (made.status_code, made.json["version"]) == (201, 1), made.text
+    assert made.headers["Location"] == f"/api/v1{address}/versions/1"
+    assert is_problem(other.get(address), 404)
+    assert is_problem(one.post(f"{address}/versions", body), 422)
+    assert is_problem(one.post("/protocols/another/versions", body | {"based_on": "no\0"}), 422)
+    assert is_problem(one.post("/protocols/another/versions", {"based_on": "none"}), 422)
+    assert other.post(f"{address}/versions/1/approve").status_code == 200
+    assert other.get(address).json["title"] == "The quiet room"

@@ -10,7 +10,12 @@ from api.core.treatment.dosing.finding import (
 )
 from api.core.treatment.dosing.monitoring import monitoring_told, standing
 from api.core.treatment.dosing.planning import plan_dose, read_dose_plan
-from api.core.treatment.dosing.reading import list_ledger, read_ledger_entry, read_monitoring
+from api.core.treatment.dosing.reading import (
+    list_ledger,
+    read_given,
+    read_ledger_entry,
+    read_monitoring,
+)
 from api.core.treatment.dosing.recording import record_batch, record_entry
 from api.core.treatment.dosing.table import dose_plans, ledger_entries
 from api.core.treatment.protocols import Protocol
@@ -29,6 +34,7 @@ __all__ = [
     "protocol_fixed",
     "protocol_of",
     "read_dose_plan",
+    "read_given",
     "read_ledger_entry",
     "read_monitoring",
     "record_batch",

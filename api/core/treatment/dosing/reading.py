@@ -1,4 +1,4 @@
-"""Reading: the ledger of a session, one entry of it, and its monitoring."""
+"""Reading: the ledger of a session, one entry of it, its monitoring, and what a patient reads."""
 
 from typing import Any
 from uuid import UUID
@@ -8,11 +8,16 @@ from sqlalchemy import Select, select
 from api import clock
 from api.access.policies import Actor
 from api.core import gate
-from api.core.treatment.dosing import finding, showing
-from api.core.treatment.dosing.monitoring import monitoring_told
+from api.core.treatment.dosing import after_signing, finding, showing
+from api.core.treatment.dosing.monitoring import monitoring_told, standing
 from api.core.treatment.dosing.table import ledger_entries
+from api.core.treatment.dosing.vocabulary import DOSE, PHASE
 from api.core.treatment.sessions import sessions
 from api.db import SYNC_MARGIN, Listing, Page, Values, found, store
+from api.errors import NotFound
+
+OF_DOSE = ("medicine", "route", "dose_mg")
+"""What a patient reads of a dose, beside when it was."""
 
 
 def list_ledger(actor: Actor, session_id: UUID, asked: Page, type: str | None = None) -> Listing:
@@ -61,3 +66,27 @@ def read_monitoring(actor: Actor, session_id: UUID) -> Values:
     entries = finding.entries_of(session["clinic_id"], session["id"])
     protocol = finding.protocol_of(session)
     return monitoring_told(session, entries, protocol, clock.now())
+
+
+def read_given(actor: Actor, session_id: UUID) -> Values:
+    """What a patient was given and how it went, as they read it; raises `NotFound` until signed.
+
+    The entries that stand, by their time: `{session_id, doses[], phases[]}`.
+    """
+    session = gate.find_in_chart(actor, "given:read", sessions, session_id)
+    if not after_signing.is_signed(session):
+        raise NotFound("There is no such record.")
+    there = standing(finding.entries_of(session["clinic_id"], session["id"]))
+    return {
+        "session_id": session["id"],
+        "doses": [
+            {"given_at": e["measured_at"]} | {name: e["content"][name] for name in OF_DOSE}
+            for e in there
+            if e["type"] == DOSE
+        ],
+        "phases": [
+            {"began_at": e["measured_at"], "phase": e["content"]["phase"]}
+            for e in there
+            if e["type"] == PHASE
+        ],
+    }

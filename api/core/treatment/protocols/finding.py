@@ -26,14 +26,19 @@ def made(row: Values) -> Protocol:
 
 
 def in_force(rows: list[Values], at: datetime) -> dict[str, Protocol]:
-    """The version of each protocol that is in force at an instant, by key."""
-    found = dict(shipped())
+    """The version of each protocol that is in force at an instant, by key.
+
+    Protocols of the clinic's own come before the shipped ones, those approved last first.
+    """
+    found, since = dict(shipped()), dict[str, datetime]()
     for row in rows:
         if row["state"] == APPROVED and row["approved_at"] <= at:
             one = made(row)
             if _covers(one, at):
-                found[one.key] = one
-    return found
+                found[one.key], since[one.key] = one, row["approved_at"]
+    own = [key for key in found if key not in shipped()]
+    own.sort(key=lambda key: (since[key], key), reverse=True)
+    return {key: found[key] for key in [*own, *shipped()]}
 
 
 def _covers(one: Protocol, at: datetime) -> bool:
@@ -63,7 +68,7 @@ def protocol_for(
 
 
 def chosen(known: dict[str, Protocol], route: str | None, medicine: str | None) -> Protocol:
-    """The one of these protocols that covers the route, and the medicine if two do."""
+    """The first of these protocols that covers the route, and the medicine if two do."""
     fitting = [one for one in known.values() if route in one.routes]
     same = [one for one in fitting if medicine in (None, one.medicine)]
     return (same or fitting or [_closest(list(known.values()))])[0]

@@ -39,10 +39,9 @@ def list_protocols(actor: Actor, asked: Page, locale: str | None = None) -> List
 def read_protocol(actor: Actor, protocol_key: str, locale: str | None = None) -> Values:
     """One protocol in the version that is in force, with the list of all its versions."""
     gate.admit(actor, "protocol:read")
-    found(shipped_as_data().get(protocol_key))
-    rows = finding.versions_of(actor.clinic_id, protocol_key)
-    one = finding.in_force(rows, clock.now())[protocol_key]
-    return _named(actor, showing.show(one, rows, locale))
+    rows = finding.versions_of(actor.clinic_id, _key(protocol_key))
+    one = finding.in_force(rows, clock.now()).get(protocol_key)
+    return found(None if one is None else _named(actor, showing.show(one, rows, locale)))
 
 
 def read_protocol_version(actor: Actor, protocol_key: str, number: str) -> Values:
@@ -54,13 +53,20 @@ def read_protocol_version(actor: Actor, protocol_key: str, number: str) -> Value
 
 
 def draft_protocol_version(actor: Actor, protocol_key: str, values: Values) -> Values:
-    """A draft that differs from the version in force in what is given; nothing obeys it yet."""
+    """A draft that differs from the version before in what is given; nothing obeys it yet.
+
+    `based_on` begins a protocol of the clinic's own, under a key that was not there: it is the key
+    of the one that it begins as.
+    """
     gate.admit(actor, "protocol_version:draft")
-    shipped = found(shipped_as_data().get(protocol_key))
     _hold_clinic(actor.clinic_id)
-    rows = finding.versions_of(actor.clinic_id, protocol_key)
-    number = max([shipped["version"], *(row["number"] for row in rows)]) + 1
-    definition = _whole(rows, shipped, values)
+    rows = finding.versions_of(actor.clinic_id, _key(protocol_key))
+    shipped = shipped_as_data().get(protocol_key)
+    first = 0 if shipped is None else shipped["version"]
+    number = max([first, *(row["number"] for row in rows)]) + 1
+    told = dict(values)
+    before = _before(actor.clinic_id, protocol_key, rows, told)
+    definition = _whole(before, told) | {"key": protocol_key}
     _check(definition, number)
     row = store().add(
         protocol_versions,
@@ -98,11 +104,17 @@ def approve_protocol_version(actor: Actor, protocol_key: str, number: str) -> Va
 
 def _named_by(key: str, number: str) -> tuple[str, int]:
     """Key and version as an address names them; `NotFound` for what can't be either."""
-    found(shipped_as_data().get(key))
     given = re.fullmatch(r"[1-9]\d{0,5}", number, re.ASCII)
     if given is None:
         raise NotFound("There is no such record.")
-    return key, int(number)
+    return _key(key), int(number)
+
+
+def _key(given: str) -> str:
+    """A key as an address names it; `NotFound` for what can't be one."""
+    if re.fullmatch(r"[a-z][a-z0-9_]{0,59}", given, re.ASCII) is None:
+        raise NotFound("There is no such record.")
+    return given
 
 
 def _named(reader: Actor, shown: Values) -> Values:
@@ -114,10 +126,33 @@ def _hold_clinic(clinic_id: UUID) -> None:
     store().row(select(clinics.c.id).where(clinics.c.id == clinic_id).with_for_update())
 
 
-def _whole(rows: list[Values], shipped: dict[str, Any], values: Values) -> Values:
-    """The definition in force with what is given in its place, as JSON."""
+def _before(clinic_id: UUID, key: str, rows: list[Values], told: Values) -> Values:
+    """The definition that a draft builds on; takes `based_on` out of what was told."""
+    based_on = told.pop("based_on", None)
+    there = _newest(rows, shipped_as_data().get(key))
+    if there is not None:
+        if based_on is not None:
+            raise Invalid([("/based_on", "This key is there: its versions follow each other.")])
+        return there
+    if based_on is None:
+        raise NotFound("There is no such record.")
+    if "title" not in told:
+        raise Invalid([("/title", "A protocol of one's own has a title of its own.")])
+    base = _newest(finding.versions_of(clinic_id, based_on), shipped_as_data().get(based_on))
+    if base is None:
+        raise Invalid([("/based_on", "There is no such protocol.")])
+    return base
+
+
+def _newest(rows: list[Values], shipped: dict[str, Any] | None) -> Values | None:
+    """The definition that was approved last, else the shipped one, else the first draft."""
     approved = [row["definition"] for row in rows if row["state"] == APPROVED]
-    before = approved[-1] if approved else shipped
+    drafts = [row["definition"] for row in rows]
+    return approved[-1] if approved else shipped or (drafts[0] if drafts else None)
+
+
+def _whole(before: Values, values: Values) -> Values:
+    """The definition before with what is given in its place, as JSON."""
     dates = {"effective_from": None, "effective_until": None}
     whole = {**before, **dates, **values}
     for name in dates:
