@@ -205,8 +205,10 @@ def _heed(response: Response) -> Response:
 
     Whatever goes wrong here, the refusal is answered.
     """
+    if response.status_code not in HEEDED:
+        return response
     offer = _app().extensions["offers"].get(request.endpoint)
-    if response.status_code not in HEEDED or offer is None or offer.heard is None:
+    if offer is None or offer.heard is None:
         return response
     actor: Actor | None = getattr(g, "actor", None)
     if actor is None or actor.known is None or getattr(g, "refused_as", None) == Busy.kind:

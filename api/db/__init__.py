@@ -3,6 +3,11 @@
 from api.db import feed as feed, versions as versions
 from api.db.among import among as among
 from api.db.days import day_at as day_at, days_between as days_between, days_on as days_on
+from api.db.embedded import (
+    Question as Question,
+    ask as ask,
+    prepare_question as prepare_question,
+)
 from api.db.engines import (
     Trip as Trip,
     engine as engine,

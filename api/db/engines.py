@@ -1,5 +1,6 @@
 """The engine: one a process, with the pragmas, waits and transactions that keep records safe."""
 
+import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -19,7 +20,8 @@ from api.paging import Values
 
 TURN_S = 5.0
 """Seconds that a transaction on SQLite waits for its turn."""
-TURN_LOOK_S = 0.0005
+TURN_LOOK_S = (0.0005, 0.004)
+"""How soon it is asked for again: at first, and at the latest."""
 watchers: list[Callable[[str], None]] = []
 """Told of every statement that goes to the database; tests count round trips with it."""
 
@@ -64,25 +66,32 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """Begin as a writer, when it is our turn.
+    """Begin as a writer: a deferred transaction that reads first fails when another writes."""
+    take_turn(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"))
 
-    A deferred transaction that reads and then writes fails at once when another writes. SQLite's
-    own waiting sleeps longer and longer, up to a tenth of a second, while most turns take a
-    thousandth: asking again at once is what keeps several processes busy.
+
+def take_turn(begin: Callable[[], Any]) -> None:
+    """Begin as a writer, when it is our turn on SQLite.
+
+    SQLite's own waiting sleeps longer and longer, up to a tenth of a second, while most turns take
+    a few thousandths: asking again soon is what keeps several processes busy.
     """
     until = monotonic() + TURN_S
+    pause, longest = TURN_LOOK_S
     while True:
         try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            begin()
             return
-        except OperationalError as problem:
+        except (OperationalError, sqlite3.OperationalError) as problem:
             if not _is_busy(problem) or monotonic() > until:
                 raise
-            sleep(TURN_LOOK_S)
+            sleep(pause)
+            pause = min(2 * pause, longest)
 
 
-def _is_busy(problem: OperationalError) -> bool:
-    return str(getattr(problem.orig, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
+def _is_busy(problem: Exception) -> bool:
+    told = getattr(problem, "orig", problem)
+    return str(getattr(told, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
 
 
 @cache

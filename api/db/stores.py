@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, Table, select
 from sqlalchemy.sql import Executable
 
 from api import clock
-from api.db import feed, versions
+from api.db import embedded, feed, versions
 from api.db.engines import Trip, engine, one_trip_pool, prepare_trip, sent
 from api.db.sealing import conceal, reveal
 from api.db.tables import new_id
@@ -156,20 +156,24 @@ class Store:
         assert self._waiting is not None
         self._waiting.append((table, feed.filled(row)))
 
-    def hold_back(self) -> None:
-        """Let new rows wait for the end, to go in one statement, its own transaction.
+    def hold_back(self, after_reading: bool = False) -> None:
+        """Let new rows wait for the end, to go by themselves, as their own transaction.
 
-        On PostgreSQL alone, and only until something else is asked of the database: then they go
-        into an ordinary transaction first.
+        Only until something else is asked of the database: then they go into an ordinary
+        transaction first. On SQLite alone `after_reading`, when nothing that was read has to stand
+        until they are written.
         """
-        if self._connection is None and self._waiting is None and one_trip_pool() is not None:
+        goes = after_reading or one_trip_pool() is not None
+        if goes and self._connection is None and self._waiting is None:
             self._waiting = []
 
     def _write_waiting(self) -> None:
         waiting, self._waiting = self._waiting, None
-        if waiting:
+        if waiting and self.on_postgres:
             statement = feed.together(feed.shape_of(waiting))
             self.connection.execute(statement, feed.placed(waiting))
+        else:
+            self._write_apart(waiting or ())
 
     def hold(self, table: Table, record: Mapping[str, Any]) -> None:
         """Keep others from holding the record until this transaction ends; reads go on."""
@@ -185,7 +189,9 @@ class Store:
     def commit(self) -> None:
         """Keep what was done and give the connection back."""
         waiting, self._waiting = self._waiting, None
-        if waiting:
+        if waiting and one_trip_pool() is None:
+            embedded.leave(waiting)
+        elif waiting:
             trip, places = _trip(feed.shape_of(waiting))
             sent(trip, [waiting[number][1][key] for number, key in places])
         if self._connection is not None:

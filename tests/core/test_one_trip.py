@@ -12,21 +12,14 @@ from api.access.users import sign_ins
 from api.audit.trail import audit_event_patients, audit_events
 from api.core import patients
 from api.core.gate import care_team
+from api.core.one_trip import reading
 from api.core.outcomes import checkins
-from api.db import stores
 from tests import builders
 
 PERSONAS = ("PS", "PO", "CT", "CN", "CA", "PR", "AY", "XT", "XA", "XP")
 ITS_OWN = ("id", "at", "request_id", "xid")
 """What differs between any two events."""
 CALM = {f"phq9-{i}": 1 for i in range(1, 9)} | {"phq9-9": 0}
-
-
-@pytest.fixture(autouse=True)
-def on_postgres(database: str) -> None:
-    """SQLite has the plain way alone."""
-    if database != "postgres":
-        pytest.skip("SQLite has no such trip")
 
 
 @pytest.fixture
@@ -36,8 +29,8 @@ def both_ways(call: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     def ask(persona: str, method: str, path: str, body: Any = None, **headers: str) -> Any:
         at_once = seen(call(persona), method, path, body, headers)
         with monkeypatch.context() as patched:
-            for place in (db, stores):
-                patched.setattr(place, "one_trip_pool", lambda: None)
+            patched.setattr(reading, "is_alone", lambda _on_sqlite: False)
+            patched.setattr(db.Store, "hold_back", lambda *_, **__: None)
             return at_once, seen(call(persona), method, path, body, headers)
 
     return ask

@@ -13,9 +13,9 @@ from tests.builders import PASSWORD
 NOT_STATEMENTS = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT")
 CALM = {f"phq9-{i}": 1 for i in range(1, 9)} | {"phq9-9": 0}
 MOST = {
-    "read_patient": {"postgres": 1, "sqlite": 4},
+    "read_patient": {"postgres": 1, "sqlite": 3},
     "list_patients": {"postgres": 1, "sqlite": 4},
-    "list_checkins": {"postgres": 1, "sqlite": 5},
+    "list_checkins": {"postgres": 1, "sqlite": 3},
     "log_checkin": {"postgres": 2, "sqlite": 8},
     "sign_in": {"postgres": 7, "sqlite": 7},
 }

@@ -2,8 +2,10 @@
 
 On PostgreSQL the whole request is one trip: sign-in, role, reach, record and audit row are common
 table expressions of one prepared statement on an autocommit connection, so that nobody can forget
-the gate and nobody waits for it. On SQLite the same questions are asked one after the other in the
-plain transaction, by the same gate. Both read just the same to the caller.
+the gate and nobody waits for it. On SQLite a statement that reads can't write: there the same
+question is one statement of the driver's, and the audit row follows in a transaction of its own
+before the answer goes out. What neither has a statement for is asked in the plain transaction, by
+the same gate. All read just the same to the caller.
 """
 
 from api.core.one_trip.composing import CHART, CLINIC

@@ -93,6 +93,27 @@ def compose(about: Subject, records: Select[Any], page: PageOf | None = None) ->
     return whole.order_by(*ordered).add_cte(*written)
 
 
+def spread(about: Subject, records: Select[Any], page: PageOf | None = None) -> Select[Any]:
+    """The question alone, for SQLite, which writes nothing while it reads.
+
+    Before the columns of the records stand those of the sign-in, then the chart's id and what was
+    read of it, empty where it did not open; each by itself.
+    """
+    who = _who()
+    chart = _chart(about, who)
+    front: list[Any] = [who.c[name] for name in SIGN_IN]
+    said: Any = who
+    if chart is None:
+        rows = _records(about, records, who, None)
+    else:  # by the bound value, for SQLite joins the other way round: all check-ins to one chart
+        opened = exists(select(literal_column("1")).select_from(chart))
+        mine = (about.table.c.clinic_id == CLINIC, about.chart == CHART)
+        rows = records.where(*mine, opened).cte("p")
+        front, said = [*front, *chart.c], who.outerjoin(chart, true())
+    ordered = [_again(key, rows) for key in (page.order if page else ())]
+    return select(*front, *rows.c).select_from(said.outerjoin(rows, true())).order_by(*ordered)
+
+
 def _word(text: str) -> ColumnElement[Any]:
     """A word of ours as it stands in the statement; nothing that anybody sent."""
     assert text.replace(":", "").replace("_", "").isalnum()

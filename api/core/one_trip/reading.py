@@ -2,115 +2,25 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-import orjson
-from orjson import loads
-from sqlalchemy import JSON, ColumnElement, Select, Table, select
+from sqlalchemy import ColumnElement, Select, Table, select
 
-from api import clock, db
-from api.access.policies import LINK, TABLE, Actor, Grant
+from api import db
+from api.access.policies import LINK, Actor, Grant
 from api.audit import trail
 from api.core import gate
-from api.core.one_trip.composing import CHART, CLINIC, PageOf, Subject, compose
+from api.core.one_trip.asking import Hot, Prepared, is_alone
+from api.core.one_trip.composing import CHART, CLINIC, PageOf
 from api.db import Listing, Page, Values, found
-from api.errors import NotAllowed, NotSignedIn
 
 SHAPES = 256
-"""How many prepared shapes of one list are kept."""
-Prepared = tuple[db.Trip, list[str]]
-"""A statement, and the names of its records' columns."""
+"""How many prepared shapes of one list are kept, for one engine."""
 
 
-class _Hot:
-    """What reads share: who may, and where their records are.
-
-    `as_written` names columns that hold JSON and are shown as they are: on PostgreSQL they come
-    as a fragment for the JSON writer, and nobody reads what is in them.
-    """
-
-    def __init__(
-        self,
-        action: str,
-        records: Select[Any],
-        table: Table,
-        chart: ColumnElement[Any],
-        kind: str = "patient",
-        in_chart: Table | None = None,
-        audited: bool = True,
-        as_written: Sequence[str] = (),
-        of_chart: Sequence[Any] = (),
-    ) -> None:
-        assert not any(cell.step_up or cell.privilege for cell in TABLE[action].values())
-        self.about = Subject(action, table, chart, kind, in_chart, tuple(of_chart), audited)
-        self.records = records
-        self.as_written = frozenset(as_written)
-        self.json = [c.name for c in records.selected_columns if isinstance(c.type, JSON)]
-
-    def _at_once(
-        self, actor: Actor, prepared: Prepared, values: Values, about: UUID | None
-    ) -> tuple[list[Values], Values | None]:
-        """The rows of the one statement, and what was read of the chart that they are of.
-
-        Refuses as the gate does, by what the statement says.
-        """
-        trip, names = prepared
-        event = {
-            **{"event_id_": db.new_id(), "now_": clock.now(), "door_": actor.door},
-            **{"request_id_": actor.request_id, "client_ip_": actor.client_ip},
-            **{"about_id_": about, "kind_": None if about is None else self.about.kind},
-        }
-        who = {"sid_": actor.sign_in_id, "user_": actor.user_id, "clinic_": actor.clinic_id}
-        rows = db.in_one_trip(trip, {**event, **who, **values})
-        if not rows:
-            raise NotSignedIn("The sign-in has ended.")
-        trail.begin(self.about.action).written = self.about.audited
-        said = loads(rows[0][0])
-        self._refuse_unless_seen(actor, said)
-        there, table = 1 + names.index(self.about.table.c.id.key), self.about.table
-        seen = [dict(zip(names, row[1:], strict=True)) for row in rows if row[there] is not None]
-        for row in seen:
-            db.reveal(table, row, self.as_written)
-            for name in self.json:
-                text = row[name]
-                if text is not None:
-                    row[name] = orjson.Fragment(text) if name in self.as_written else loads(text)
-        return seen, said.get("chart")
-
-    def _refuse_unless_seen(self, actor: Actor, said: Values) -> None:
-        actor.known = gate.rights_of(_typed(actor, said))
-        if actor.rights.role not in TABLE[self.about.action]:
-            raise NotAllowed("Your role does not do this.")
-        found(said if said["seen"] else None)
-
-    def _compiled(self, records: Select[Any], page: PageOf | None = None) -> Prepared:
-        trip = db.prepare_trip(compose(self.about, records, page))
-        return trip, [str(column.name) for column in records.selected_columns]
-
-    def _mine(self, actor: Actor) -> Select[Any]:
-        return self.records.where(self.about.table.c.clinic_id == actor.clinic_id)
-
-
-def _alone() -> bool:
-    """Whether one trip says all: there is such a trip, and nothing was written before it."""
-    return db.one_trip_pool() is not None and not db.store().has_begun
-
-
-def _typed(actor: Actor, said: Values) -> Values:
-    """The columns of the sign-in as the database's driver would give them.
-
-    User and clinic are those of the actor: the statement finds no other.
-    """
-    said["user_id"], said["clinic_id"] = actor.user_id, actor.clinic_id
-    said["own_patient_id"] = said["own_patient_id"] and UUID(said["own_patient_id"])
-    said["auth_time"] = datetime.fromisoformat(said["auth_time"])
-    return said
-
-
-class Reading(_Hot):
+class Reading(Hot):
     """One record of `table`: `records` selects it by the bound value `record_id`."""
 
     def one(self, actor: Actor, record_id: UUID, **given: Any) -> Values:
@@ -120,15 +30,17 @@ class Reading(_Hot):
         """
         trail.begin(self.about.action)
         trail.about(self.about.kind, record_id)
-        if actor.door == LINK or not _alone():
+        if actor.door == LINK or not is_alone(self.about.audited):
             return self._plainly(actor, record_id, given)
         values = {"record_id": record_id, **given}
-        rows, _ = self._at_once(actor, self._prepared(), values, record_id)
+        prepared = self._prepared(db.one_trip_pool() is not None)
+        rows, _ = self._at_once(actor, prepared, values, record_id)
+        trail.touches(row[self.about.chart.key or "id"] for row in rows)
         return found(next(iter(rows), None))
 
-    @lru_cache(maxsize=1)  # noqa: B019 - as many readings as there are, made at import
-    def _prepared(self) -> Prepared:
-        return self._compiled(self.records)
+    @lru_cache(maxsize=2)  # noqa: B019 - as many readings as there are, made at import
+    def _prepared(self, on_postgres: bool) -> Prepared:
+        return self._compiled(on_postgres, self.records)
 
     def _plainly(self, actor: Actor, record_id: UUID, given: Values) -> Values:
         granted = gate.admit(actor, self.about.action)
@@ -157,7 +69,7 @@ class Opening(Reading):
         return row
 
 
-class Listed(_Hot):
+class Listed(Hot):
     """A list of `table`, a page at a time, as `db.page` has it.
 
     `where` gives the condition of each value that may be asked for, by its name, with a bound
@@ -206,16 +118,19 @@ class Listed(_Hot):
         patient_id: UUID | None,
         plainly: bool = False,
     ) -> Listing:
-        if plainly or not _alone():
+        # SQLite finds what lies in reach faster when the role is known before it is asked.
+        if plainly or not is_alone(patient_id is not None):
             return self._plainly(actor, asked, wanted, patient_id)
         values = {**wanted, **db.bounds(asked), CHART.key: patient_id}
-        prepared = self._prepared(db.shape_of(asked), tuple(sorted(wanted)))
+        on_postgres = db.one_trip_pool() is not None
+        prepared = self._prepared(on_postgres, db.shape_of(asked), tuple(sorted(wanted)))
         rows, chart = self._at_once(actor, prepared, values, patient_id)
+        trail.touches(() if patient_id is None else (patient_id,))
         return replace(db.cut(rows, asked, self.order), chart=chart)
 
-    def _prepare(self, shape: db.Shape, names: tuple[str, ...]) -> Prepared:
+    def _prepare(self, on_postgres: bool, shape: db.Shape, names: tuple[str, ...]) -> Prepared:
         records = self._records(self.records, shape, names)
-        return self._compiled(records, PageOf(records._order_by_clauses, shape.limit))
+        return self._compiled(on_postgres, records, PageOf(records._order_by_clauses, shape.limit))
 
     def _records(
         self, records: Select[Any], shape: db.Shape, names: tuple[str, ...]

@@ -21,7 +21,6 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
-    or_,
     select,
 )
 
@@ -143,8 +142,10 @@ def dosed_at() -> ColumnElement[datetime]:
 def is_dose() -> list[ColumnElement[bool]]:
     """The conditions that a session was one of a dose: one stands, or it was held to its end."""
     s = sessions.c
-    held = and_(s.state == "completed", s.completed_at.is_not(None))
-    return [s.kind == "dosing", or_(s.last_dose_at.is_not(None), held), s.deleted_at.is_(None)]
+    held = case((s.state == "completed", s.completed_at))
+    # Not `or`: of two ways SQLite takes one by itself that reads every session of the clinic.
+    at = func.coalesce(s.last_dose_at, held, type_=Instant())
+    return [s.kind == "dosing", at.is_not(None), s.deleted_at.is_(None)]
 
 
 def is_completed(kind: str) -> list[ColumnElement[bool]]:
