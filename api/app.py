@@ -19,7 +19,7 @@ from api.config import settings
 from api.core import sealing as _sealing  # noqa: F401
 from api.core.outcomes import worsening as _worsening  # noqa: F401
 from api.core.treatment import sessions as _sessions  # noqa: F401
-from api.errors import Busy, Refusal, Stale, Unavailable, Unreadable
+from api.errors import Busy, Conflict, Refusal, Stale, Unavailable, Unreadable
 from api.fhir import door as fhir, outcome, smart
 from api.research import door as research
 from api.v1 import discovery, door as v1, pages, problem, quota
@@ -112,6 +112,7 @@ def _enter() -> None:
     given = request.headers.get("X-Request-ID", "")
     g.request_id = given if REQUEST_ID.fullmatch(given) else db.new_id().hex
     trail.forget()
+    db.walls.say(db.walls.NOBODY)
     _look_at_host()
     if request.method == "OPTIONS":
         return
@@ -124,6 +125,7 @@ def _enter() -> None:
     header = request.environ.get("HTTP_AUTHORIZATION")
     g.actor = research.holder_of(header, g.request_id, request.remote_addr) if offer.keyed else None
     g.actor = g.actor or _signed_in(header)
+    db.walls.say(db.Within(g.actor.clinic_id))
     quota.spend(g.actor)
 
 
@@ -157,6 +159,7 @@ def _enter_by_fhir() -> None:
     """A client with its token; whoever comes for one is counted by where from."""
     if fhir.is_locked(request.endpoint):
         actor = smart.knock()
+        db.walls.say(db.Within(actor.clinic_id))
         quota.spend(actor)
         g.actor = actor
     elif request.method == "POST":
@@ -196,7 +199,7 @@ def _settle(status: int) -> None:
         return
     db.leave_store()
     if deed is not None and actor is not None and actor.known is not None and not deed.written:
-        with db.transaction() as store:
+        with db.within(actor.clinic_id), db.transaction() as store:
             trail.write(store, actor.signature(), "refused", str(getattr(g, "refused_as", status)))
 
 
@@ -226,7 +229,7 @@ def _hear(offer: Any, actor: Actor) -> dict[str, Any] | None:
     trail.begin("alert:raise")
     try:
         path, said = request.view_args or {}, read_json(request)
-        with db.transaction() as store:
+        with db.within(actor.clinic_id), db.transaction() as store:
             crisis: dict[str, Any] | None = offer.heard(actor, **path, said=said)
             if crisis is not None:
                 trail.write(store, actor.signature(), "ok")
@@ -246,6 +249,7 @@ def _dress(response: Response) -> Response:
 
 def _forget(_error: BaseException | None) -> None:
     db.leave_store()
+    db.walls.say(None)
     trail.forget()
 
 
@@ -270,6 +274,8 @@ def _refuse_for_database(error: Exception) -> Response:
     log.exception("database", extra={"request_id": getattr(g, "request_id", "")})
     if code == "40001":
         return _refuse(Stale("The record was changed meanwhile."))
+    if db.meets_another(error):
+        return _refuse(Conflict("It meets what is there already. Read again, and then try again."))
     if type(error).__name__ in ("IntegrityError", "DataError", "ProgrammingError"):
         answer: Response = _no().problem("unexpected", "")
         return answer

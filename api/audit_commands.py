@@ -65,7 +65,7 @@ def recovery_command(clinic: UUID | None) -> None:
 
     Writes a signed line of it into the checkpoints of each clinic.
     """
-    with db.transaction() as store:
+    with db.within(finding=True), db.transaction() as store:
         h = audit_heads.c
         asked = select(h.clinic_id, h.seq, h.hash)
         rows = store.rows(asked if clinic is None else asked.where(h.clinic_id == clinic))

@@ -12,13 +12,25 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 
-from api import audit_commands, db, demo, logs, operating, schema, supervisor, vault
+from api import (
+    audit_commands,
+    db,
+    demo,
+    field_key_commands,
+    logs,
+    operating,
+    schema,
+    startup,
+    supervisor,
+    vault,
+)
 from api.access import keys
+from api.access.users import clinics_there
 from api.app import build
 from api.audit import checkpoints, seal
 from api.client_commands import client_group
 from api.config import settings
-from api.core import accounts, invitations, release
+from api.core import invitations, release
 from api.errors import Invalid, Unsafe
 from api.fhir import capability
 from api.import_commands import import_checkins_command, refuse_input
@@ -62,11 +74,17 @@ def migrate_command(to: str | None) -> None:
     if to is not None and to < str(schema.head()):
         click.echo(f"The database stands at {to}.")
         return
-    with db.transaction() as store:
-        if store.on_postgres:
-            store.execute(db.feed.bring_home())
-            seal.begin_again(store)
+    _look_at_trails_anew()
     click.echo(f"The database stands at {db.schema_version()}.")
+
+
+def _look_at_trails_anew() -> None:
+    """On PostgreSQL the database may have come from another server: seal from the beginning."""
+    with db.transaction() as store:
+        ids = clinics_there(store) if store.on_postgres else []
+    for clinic_id in ids:
+        with db.within(clinic_id), db.transaction() as store:
+            seal.begin_again(store)
 
 
 @click.command("serve")
@@ -117,14 +135,7 @@ def _prepare_demo() -> None:
 def _refuse_unsafe() -> None:
     """Stop before the first request what could not be served safely."""
     try:
-        keys.private_keys()
-        vault.blind("", "check")
-        if not schema.is_served():
-            raise Unsafe("The database is not at the newest schema: flask --app wsgi migrate.")
-        if settings().mode == "production":
-            with db.transaction() as store:
-                if accounts.demo_accounts_present(store):
-                    raise Unsafe("This database has demo accounts; production does not serve it.")
+        startup.refuse_unsafe()
     except Unsafe as reason:
         raise click.ClickException(str(reason)) from None
 
@@ -161,6 +172,7 @@ def make_keys_command() -> None:
     click.echo(f"Made: {', '.join(made)}." if made else "Every key is there already.")
 
 
+field_key_commands.add_to(keys_group)
 clinic_group = AppGroup("clinic", help="Clinics.")
 
 

@@ -23,6 +23,7 @@ class Settings:
     mode: str = field(default="production", metadata={"env": "FRESHTRAIL_MODE"})
     data: Path = field(default=Path("var"), metadata={"env": "FRESHTRAIL_DATA"})
     database_url: str = field(default="", metadata={"env": "DATABASE_URL"})
+    migration_database_url: str = field(default="", metadata={"env": "MIGRATION_DATABASE_URL"})
     clock: str = field(default="", metadata={"env": "FRESHTRAIL_CLOCK"})
     host: str = field(default="127.0.0.1", metadata={"env": "HOST"})
     port: int = field(default=8000, metadata={"env": "PORT"})
@@ -70,6 +71,11 @@ class Settings:
         if self.release_spacing >= 0:
             return self.release_spacing
         return 365 if self.mode == "production" else 0
+
+    @property
+    def owner_url(self) -> str:
+        """The database as whoever owns its tables reaches it; without one, as everybody does."""
+        return self.migration_database_url or self.url
 
     @property
     def keys(self) -> Path:

@@ -6,8 +6,10 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, make_url, text
 
 from api import db
+from api.config import settings
 
 FOLDER = Path(__file__).parent.parent / "migrations"
 
@@ -21,14 +23,45 @@ def configured() -> Config:
 
 
 def upgrade() -> None:
-    """Bring the database that the settings name to the newest schema."""
+    """Bring the database that the settings name to the newest schema.
+
+    On PostgreSQL, as the owner of the tables; the application's role is then granted what it needs.
+    """
     command.upgrade(configured(), "head")
+    _open_to_application()
+
+
+def _open_to_application() -> None:
+    if make_url(settings().owner_url).get_backend_name() == "postgresql":
+        _settle_in()
+
+
+def _settle_in() -> None:
+    owner = db.make_engine(settings().owner_url)
+    try:
+        with owner.begin() as connection:
+            connection.execute(text("SET LOCAL row_security = off"))
+            connection.execute(db.feed.bring_home())
+            for statement in _grants(owner):
+                connection.execute(text(statement))
+    finally:
+        owner.dispose()
+
+
+def _grants(owner: Engine) -> list[str]:
+    role = make_url(settings().url).username
+    if role is None or role == owner.url.username:
+        return []
+    quoted = owner.dialect.identifier_preparer.quote_identifier(role)
+    return db.walls.granted(quoted, sorted(db.metadata.tables))
 
 
 def move(to: str) -> None:
     """Bring the database to the migration of a number, forward or back; what goes, goes."""
     back = to < (db.schema_version() or "")
     (command.downgrade if back else command.upgrade)(configured(), to)
+    if to == head():
+        _open_to_application()
 
 
 @cache

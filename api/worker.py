@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event, Semaphore
 from time import monotonic
+from uuid import UUID
 
 from sqlalchemy.exc import OperationalError, TimeoutError as PoolTimeout
 
@@ -61,8 +62,7 @@ class Worker:
         """One round of everything; tells whether anything was done."""
         try:
             self._beat()
-            steps = [*clocks.DUE, lambda: deliver.share_out(db.store())]
-            worked = [_some(step) for step in steps]
+            worked = [_everywhere(step) for step in (*clocks.DUE, _share_out)]
             self._work_aside()
             return any([*worked, self._send()])
         except (OperationalError, PoolTimeout):
@@ -85,20 +85,21 @@ class Worker:
     def _send(self) -> bool:
         """Hand out deliveries while hands are free."""
         sent = False
-        while not self.stopping.is_set() and self._free.acquire(blocking=False):
-            with db.transaction() as store:
-                job = deliver.take(store)
-            if job is None:
-                self._free.release()
-                break
-            self._hands.submit(self._deliver, job)
-            sent = True
+        for clinic_id in _clinics_with(_take):
+            while not self.stopping.is_set() and self._free.acquire(blocking=False):
+                with db.within(clinic_id), db.transaction() as store:
+                    job = deliver.take(store)
+                if job is None:
+                    self._free.release()
+                    break
+                self._hands.submit(self._deliver, job)
+                sent = True
         return sent
 
     def _deliver(self, job: deliver.Job) -> None:
         try:
             outcome = deliver.send(job)
-            with db.transaction() as store:
+            with db.within(job.clinic_id), db.transaction() as store:
                 deliver.settle(store, job, outcome)
         except Exception:
             # The lease runs out, and the delivery is made anew.
@@ -127,6 +128,38 @@ def _long() -> bool:
     except Exception:
         log.exception("long work failed")
         return False
+
+
+def _share_out() -> bool:
+    return deliver.share_out(db.store())
+
+
+def _take() -> bool:
+    return deliver.take(db.store()) is not None
+
+
+clocks.WHERE[_share_out] = deliver.clinics_waiting
+clocks.WHERE[_take] = deliver.clinics_due
+
+
+def _clinics_with(step: Callable[[], bool]) -> list[UUID]:
+    try:
+        with db.within(finding=True), db.transaction():
+            return clocks.clinics_with(step)
+    except (OperationalError, PoolTimeout):
+        raise
+    except Exception:
+        log.exception("where work is due could not be asked")
+        return []
+
+
+def _everywhere(step: Callable[[], bool]) -> bool:
+    """Do one kind of work in each clinic that has some; tells whether there was any."""
+    worked = False
+    for clinic_id in _clinics_with(step):
+        with db.within(clinic_id):
+            worked = _some(step) or worked
+    return worked
 
 
 def _some(step: Callable[[], bool]) -> bool:

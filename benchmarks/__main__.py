@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import load, servers, table
-from tests import postgres
+from tests import postgres, roles
 
 UNLIMITED = str(10**9)
 
@@ -52,6 +52,7 @@ def _measure(engine: str, asked: argparse.Namespace, folder: Path) -> dict[str, 
         return _run(urls, None, asked, folder, gunicorn=False)
     cluster = postgres.start(durable=True)
     try:
+        roles.make_roles(cluster.url())
         urls = [cluster.create(name) for name in ("ours", "floor")]
         pid = int((cluster.folder / "data" / "postmaster.pid").read_text().split()[0])
         return _run(urls, pid, asked, folder, gunicorn=not asked.no_gunicorn)
@@ -73,6 +74,9 @@ def _run(
     }
     limits = ("RATE_PER_PRINCIPAL", "RATE_PER_CLINIC", "RATE_SIGN_IN")
     environ = {**os.environ, **dict.fromkeys(limits, UNLIMITED), "DATABASE_URL": urls[0]}
+    if urls[0].startswith("postgresql"):  # ours is served as the application's role
+        environ["DATABASE_URL"] = roles.as_role(urls[0], roles.APPLICATION)
+        environ["MIGRATION_DATABASE_URL"] = urls[0]
     environ |= {"FRESHTRAIL_MODE": "production", "FRESHTRAIL_DATA": str(folder)}
     environ.pop("FRESHTRAIL_CLOCK", None)
     command = [sys.executable, "-m", "benchmarks.engine", json.dumps(wish)]

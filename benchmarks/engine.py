@@ -70,10 +70,12 @@ def fill(wish: Wish) -> Clinic:
     """Both databases migrated and filled with the same clinic."""
     make_missing_keys()
     clinic, rows = clinics.imagine(clinics.SMALL if wish.small else clinics.FULL)
-    for url, sealed in ((config.settings().url, True), (wish.floor_url, False)):
+    ours = config.settings()
+    for url, sealed in ((ours.owner_url, True), (wish.floor_url, False)):
         say(f"Filling {'the database of ours' if sealed else 'that of the floors, in the clear'}:")
         migrate = [sys.executable, "-m", "flask", "--app", "wsgi", "migrate"]
-        environ = {**os.environ, "DATABASE_URL": url}
+        served = ours.url if sealed else url
+        environ = {**os.environ, "DATABASE_URL": served, "MIGRATION_DATABASE_URL": url}
         subprocess.run(migrate, check=True, cwd=servers.ROOT, env=environ, stdout=sys.stderr)
         engine = db.make_engine(url)
         db.metadata.create_all(engine)

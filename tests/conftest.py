@@ -14,7 +14,7 @@ os.environ.update(FRESHTRAIL_MODE="test", FRESHTRAIL_DATA=str(_DATA), WEB_WORKER
 os.environ.setdefault("RATE_PER_PRINCIPAL", "1000000")
 os.environ.setdefault("RATE_PER_CLINIC", "1000000")
 os.environ.setdefault("RATE_SIGN_IN", "1000000")
-for name in ("DATABASE_URL", "FRESHTRAIL_CLOCK"):
+for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL", "FRESHTRAIL_CLOCK"):
     os.environ.pop(name, None)
 
 from flask import Flask  # noqa: E402
@@ -24,7 +24,8 @@ from sqlalchemy import create_engine, make_url, text  # noqa: E402
 from api import config, db, vault  # noqa: E402
 from api.access import keys  # noqa: E402
 from api.audit import checkpoints  # noqa: E402
-from tests import builders  # noqa: E402
+from api.db import stores, walls  # noqa: E402
+from tests import builders, roles  # noqa: E402
 
 ENGINES = ("sqlite", "postgres")
 
@@ -39,6 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     vault.make_keys(_DATA / "keys")
     keys.make_keys(_DATA / "keys")
     checkpoints.make_key(_DATA / "keys")
+    stores.Store = roles.Building  # type: ignore[misc]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -54,7 +56,8 @@ def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A database on real PostgreSQL, migrated."""
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
-        yield from database_on(given)
+        roles.make_roles(given)
+        yield from database_on(roles.as_role(given, roles.OWNER))
         return
     from tests import postgres
 
@@ -64,19 +67,25 @@ def postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
         if request.config.getoption("--require-postgres"):
             raise
         pytest.skip(f"PostgreSQL tests not run: {reason}")
-    url = cluster.create("freshtrail")
-    yield url
-    use_database(url)
+    roles.make_roles(cluster.url())
+    databases = database_on(roles.as_role(cluster.url(), roles.OWNER))
+    yield next(databases)
+    use_database(cluster.url())
+    next(databases, None)
     cluster.stop()
 
 
 def database_on(server: str) -> Iterator[str]:
-    """A fresh database on a server that is there already; dropped afterwards."""
+    """A fresh database on a server that is there already; dropped afterwards.
+
+    `server` is reached as the owner; what comes is the address for the application.
+    """
     name = f"freshtrail_test_{db.new_id().hex}"
     maintenance = create_engine(server, isolation_level="AUTOCOMMIT")
     with maintenance.connect() as connection:
         connection.execute(text(f'CREATE DATABASE "{name}"'))
-    yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    there = make_url(server).set(database=name).render_as_string(hide_password=False)
+    yield roles.as_role(there, roles.APPLICATION)
     with maintenance.connect() as connection:
         connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
     maintenance.dispose()
@@ -103,7 +112,10 @@ def use_database(url: str) -> None:
             if pool is not None:
                 pool.dispose()
             made.cache_clear()
+    roles.forget()
     os.environ["DATABASE_URL"] = url
+    is_postgres = url.startswith("postgresql")
+    os.environ["MIGRATION_DATABASE_URL"] = roles.as_role(url, roles.OWNER) if is_postgres else ""
     config.settings.cache_clear()
 
 
@@ -112,7 +124,11 @@ def empty_database(folder: Path) -> Iterator[None]:
     """An empty database of the engine in use; the application points at it meanwhile."""
     before = config.settings().url
     sqlite = before.startswith("sqlite")
-    fresh = iter([f"sqlite:///{folder / 'other.sqlite'}"]) if sqlite else database_on(before)
+    fresh = (
+        iter([f"sqlite:///{folder / 'other.sqlite'}"])
+        if sqlite
+        else database_on(config.settings().owner_url)
+    )
     use_database(next(fresh))
     try:
         yield
@@ -141,6 +157,7 @@ def app(application: Flask) -> Iterator[Flask]:
     with application.app_context():
         yield application
     db.leave_store()
+    walls.say(None)
 
 
 @pytest.fixture

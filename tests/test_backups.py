@@ -110,8 +110,9 @@ class other_keys:  # noqa: N801 it reads as what it does
 
 def forget() -> None:
     """What a process reads once is read again."""
-    for read in (config.settings, vault._masters, vault._key, vault._cipher, keys.private_keys):
+    for read in (config.settings, vault._key, vault._cipher, keys.private_keys):
         read.cache_clear()
+    vault._look(even_if_young=True)
 
 
 def test_what_is_restored_is_what_was_there(backup: Path, scene: Scene, tmp_path: Path) -> None:

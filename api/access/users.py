@@ -109,7 +109,7 @@ refresh_tokens = Table(
     Column("created_at", Instant, nullable=False),
     Column("used_at", Instant),
     Column("successor_hash", String(64)),
-    Column("successor", Sealed),
+    Column("successor", Sealed(bound_to="hash")),
     Column("used_with_key", String(64)),
     ForeignKeyConstraint(["sign_in_id"], ["sign_ins.id"]),
 )
@@ -189,6 +189,18 @@ def _turn() -> Iterator[None]:
         yield
     finally:
         _hashing.release()
+
+
+def clinics_there(store: Store) -> list[UUID]:
+    """The ids of every clinic, for what looks at one after the other."""
+    return [row[0] for row in store.execute(select(clinics.c.id).order_by(clinics.c.id))]
+
+
+def stand_in_clinic_of(store: Store, sign_in_id: UUID) -> None:
+    """Let the clinic of a sign-in be meant from now on, where only its id is known."""
+    row = store.row(select(sign_ins.c.clinic_id).where(sign_ins.c.id == sign_in_id))
+    if row is not None:
+        store.stand_in(row["clinic_id"])
 
 
 def blind_email(email: str) -> str:

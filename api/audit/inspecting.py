@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, create_engine, exists, func, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Uuid,
+    and_,
+    create_engine,
+    exists,
+    func,
+    select,
+    table as plain_table,
+)
 from sqlalchemy.pool import NullPool
 
 from api.audit import checkpoints, verifying
@@ -19,6 +29,8 @@ from api.db import Instant
 
 AT_ONCE: Final = 1000
 """Links that are read at a time."""
+CHAIN: Final = (audit_heads, audit_seals)
+_clinics_known = plain_table("clinics", Column("id", Uuid))
 
 
 @dataclass(frozen=True)
@@ -56,16 +68,27 @@ def inspect(
     chosen = _clinics(connection, told) if clinics is None else list(clinics)
     heads = {one: _head(connection, one, folder is not None) for one in chosen}
     points = {one: _again(folder, one, heads[one], told.get(one, [])) for one in chosen}
-    verdicts = {
-        one: verifying.follow(_links(connection, one), [point.size for point in points[one]])
-        for one in chosen
-    }
+    verdicts = {one: _followed(connection, one, points[one]) for one in chosen}
     verifying.name_unfit(verdicts)
     for one in chosen:
         verifying.judge_end(verdicts[one], heads[one], points[one])
     return [
         Report(one, verdicts[one], *_unsealed(connection, one), len(points[one])) for one in chosen
     ]
+
+
+def _followed(
+    connection: Connection, clinic_id: UUID, points: list[checkpoints.Checkpoint]
+) -> verifying.Verdict:
+    _stand_in(connection, clinic_id)
+    return verifying.follow(_links(connection, clinic_id), [point.size for point in points])
+
+
+def _stand_in(connection: Connection, clinic_id: UUID) -> None:
+    """Let a clinic's rows be meant from now on, where the database asks whose (PostgreSQL)."""
+    if connection.dialect.name == "postgresql":
+        setting = func.set_config("app.clinic_id", str(clinic_id), True)
+        connection.execute(select(setting))
 
 
 Told = dict[UUID, list[checkpoints.Checkpoint]]
@@ -89,12 +112,22 @@ def _again(
 
 def _clinics(connection: Connection, told: Told) -> list[UUID]:
     """Every clinic that has a chain, or had one by its checkpoints."""
-    there = {row[0] for row in connection.execute(select(audit_heads.c.clinic_id))}
-    there |= {row[0] for row in connection.execute(select(audit_seals.c.clinic_id).distinct())}
-    return sorted(there | told.keys())
+    known = {row[0] for row in connection.execute(select(_clinics_known.c.id))}
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.set_config("app.finding", "on", True)))
+    for table in CHAIN:
+        known |= {row[0] for row in connection.execute(select(table.c.clinic_id).distinct())}
+    return sorted({one for one in known if _has_chain(connection, one)} | told.keys())
+
+
+def _has_chain(connection: Connection, clinic_id: UUID) -> bool:
+    _stand_in(connection, clinic_id)
+    parts = [select(t.c.clinic_id).where(t.c.clinic_id == clinic_id) for t in CHAIN]
+    return any(connection.execute(part.limit(1)).first() is not None for part in parts)
 
 
 def _head(connection: Connection, clinic_id: UUID, asks_outside: bool) -> verifying.Head | None:
+    _stand_in(connection, clinic_id)
     h = audit_heads.c
     mine = select(h.seq, h.hash, h.told_seq).where(h.clinic_id == clinic_id)
     row = connection.execute(mine).first()
@@ -133,6 +166,7 @@ def _patients(connection: Connection, clinic_id: UUID, ids: list[UUID]) -> dict[
 
 def _unsealed(connection: Connection, clinic_id: UUID) -> tuple[int, datetime | None]:
     """How many events are not proven yet, and the oldest of them."""
+    _stand_in(connection, clinic_id)
     e, s = audit_events.c, audit_seals.c
     sealed = exists().where(s.clinic_id == e.clinic_id, s.event_id == e.id)
     asked = select(func.count(), func.min(e.at, type_=Instant()))

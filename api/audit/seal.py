@@ -87,7 +87,9 @@ def _waiting(store: Store) -> Select[Any]:
     known, first = (exists(_of_clinics(store, place)) for place in (upto, None))
     joined = _clinics.outerjoin(audit_heads, audit_heads.c.clinic_id == _clinics.c.id)
     chosen = or_(and_(upto >= 0, known), and_(func.coalesce(upto, NOWHERE) == NOWHERE, first))
-    return select(_clinics.c.id).select_from(joined).where(chosen).limit(1)
+    meant = store.within.clinic_id
+    here = () if meant is None else (_clinics.c.id == meant,)
+    return select(_clinics.c.id).select_from(joined).where(chosen, *here).limit(1)
 
 
 def _of_clinics(store: Store, upto: Any) -> Any:

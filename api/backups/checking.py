@@ -52,7 +52,7 @@ def _opened(file: Path) -> Iterator[Connection]:
         with connected(f"sqlite:///file:{file}?mode=ro&immutable=1&uri=true") as connection:
             yield connection
         return
-    url = make_url(settings().backup_url or settings().url)
+    url = make_url(settings().backup_url or settings().owner_url)
     name = f"freshtrail_check_{db.new_id().hex}"
     run("createdb", url, name)
     try:
@@ -72,6 +72,7 @@ def load(file: Path, url: Any) -> None:
         "--single-transaction",
         "--exit-on-error",
         "--no-owner",
+        "--no-privileges",  # who may do what is granted by `migrate`
         f"--dbname={url.database}",
         str(file),
     )

@@ -25,7 +25,7 @@ Say = Callable[[str], None]
 def make(to: Path, say: Say) -> Path:
     """A backup in a new folder under `to`; raises `Unsafe` when it can't be made whole."""
     folder = shelf.new_folder(to)
-    url = make_url(settings().backup_url or settings().url)
+    url = make_url(settings().backup_url or settings().owner_url)
     say(f"Backing up to {folder}...")
     made = _copy_sqlite if url.get_backend_name() == "sqlite" else _dump_postgres
     file, counts = made(url, folder)

@@ -20,7 +20,7 @@ def restore(folder: Path, say: Callable[[str], None]) -> None:
     """
     check(folder, say)
     manifest = shelf.read_manifest(folder)
-    url = make_url(settings().backup_url or settings().url)
+    url = make_url(_address())
     to_sqlite = url.get_backend_name() == "sqlite"
     if to_sqlite != (manifest["file"] == SQLITE):
         raise BadBackup("The backup is of another kind of database than DATABASE_URL names.")
@@ -31,6 +31,11 @@ def restore(folder: Path, say: Callable[[str], None]) -> None:
         load(folder / manifest["file"], url)
     with connected(url) as connection:
         inspect(connection, manifest, say)
+
+
+def _address() -> str:
+    """Where to: as the owner of the tables, where the settings name one."""
+    return settings().migration_database_url or settings().backup_url or settings().url
 
 
 def _refuse_filled(url: URL) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, exists, func, select
+from sqlalchemy import Select, and_, func, select
 
 from api import clock
 from api.access.policies import Actor, Role
@@ -50,16 +50,6 @@ def make_person(
         hashed = None if password is None else hash_password(password)
         account = make_account(store, new_id(), email, hashed)
     return make_user(store, clinic_id, account["id"], role, **more)
-
-
-def demo_accounts_present(store: Store) -> bool:
-    """Whether anybody could sign in to a demo clinic, whose passwords everybody knows."""
-    signs_in = exists().where(
-        users.c.clinic_id == clinics.c.id,
-        users.c.account_id == accounts.c.id,
-        accounts.c.password_hash.is_not(None),
-    )
-    return store.row(select(clinics.c.id).where(clinics.c.is_demo, signs_in)) is not None
 
 
 def ask_for_password_reset(email: str) -> None:

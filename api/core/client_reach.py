@@ -183,5 +183,6 @@ def forget_assertions(within: Store) -> None:
 
 def signed_in(client: Actor) -> None:
     """Begin the deed of a client that signs in, for the trail."""
+    store().stand_in(client.clinic_id)
     trail.begin("client:sign_in")
     client.known = identify_client(client)

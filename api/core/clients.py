@@ -12,7 +12,19 @@ from api.access.users import clinics
 from api.audit import trail
 from api.core import gate
 from api.core.client_keys import checked
-from api.db import Instant, Listing, Page, Values, found, match, of, page, store, tenant_table
+from api.db import (
+    Instant,
+    Listing,
+    Page,
+    Values,
+    found,
+    match,
+    of,
+    page,
+    store,
+    tenant_table,
+    within,
+)
 from api.errors import Conflict, Invalid
 from api.outbox import egress, events
 
@@ -60,7 +72,8 @@ def active_client(client_id: UUID) -> Values | None:
 
     For sign-in by an assertion, before anybody is known, and for each request after it.
     """
-    return store().row(select(ehr_clients).where(ehr_clients.c.id == client_id, IN_USE))
+    with within(client_id=client_id):
+        return store().row(select(ehr_clients).where(ehr_clients.c.id == client_id, IN_USE))
 
 
 def list_clients(actor: Actor, asked: Page, state: str | None = None) -> Listing:

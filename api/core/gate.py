@@ -99,7 +99,11 @@ Index("ix_alert_duties_clinician", *alert_duties.c["clinic_id", "clinician_id", 
 
 
 def identify(actor: Actor) -> Rights:
-    """The actor's rights as the database has them now; raises `NotSignedIn` when they ended."""
+    """The actor's rights as the database has them now; raises `NotSignedIn` when they ended.
+
+    From here on the rows of the actor's clinic are meant, and of no other.
+    """
+    store().stand_in(actor.clinic_id)
     if actor.known is None and actor.door == FHIR:
         actor.known = identify_client(actor)
     if actor.known is None:

@@ -66,7 +66,12 @@ def find_half(token: str) -> Values | None:
         users.c.disabled_at.is_(None),
         users.c.deleted_at.is_(None),
     )
-    return store().row(select(users).join(half_sign_ins, whose).where(*_good_half(token), *stands))
+    good = _good_half(token)
+    clinic = store().row(select(half_sign_ins.c.clinic_id).where(*good))
+    if clinic is None:
+        return None
+    store().stand_in(clinic["clinic_id"])
+    return store().row(select(users).join(half_sign_ins, whose).where(*good, *stands))
 
 
 def use_half(token: str) -> bool:

@@ -29,7 +29,7 @@ from api.core.accounts import no_such_token, refuse_own_address, set_first_passw
 from api.core.patients import patients
 from api.core.replay import digest
 from api.core.sign_ins import new_token
-from api.db import Listing, Page, Values, found, leave_store, match, new_id, page, store
+from api.db import Listing, Page, Values, found, leave_store, match, new_id, page, store, within
 from api.errors import Conflict, Invalid, NotSignedIn, Stale
 
 LASTS = timedelta(hours=72)
@@ -53,6 +53,7 @@ def create_clinic(name: str, time_zone: str, admin_email: str) -> tuple[Values, 
         "is_demo": False,
     }
     store().execute(clinics.insert().values(**clinic))
+    store().stand_in(clinic["id"])
     invited = {"email": admin_email, "role": Role.ADMINISTRATOR.value, "display_name": admin_email}
     return clinic, _invite(clinic["id"], None, invited)[1]
 
@@ -194,6 +195,7 @@ def accept_invitation(token: str, password: str) -> Values:
     if known is None:
         refuse_own_address(row["email"], password)
     hashed = None if known is not None else hash_password(password)
+    store().stand_in(row["clinic_id"])
     try:
         store().change(invitations, row, {"accepted_at": clock.now()})
         return _come_in(row, account, hashed)
@@ -206,13 +208,15 @@ def accept_invitation(token: str, password: str) -> Values:
 
 
 def _open_invitation(token: str, moment: datetime) -> Values:
+    token_hash = digest(token)
     statement = select(invitations).where(
-        invitations.c.token_hash == digest(token),
+        invitations.c.token_hash == token_hash,
         invitations.c.accepted_at.is_(None),
         invitations.c.deleted_at.is_(None),
         invitations.c.expires_at > moment,
     )
-    row = store().row(statement, opens=invitations)
+    with within(token_hash=token_hash):
+        row = store().row(statement, opens=invitations)
     if row is None:
         raise no_such_token()
     return row

@@ -15,8 +15,10 @@ GONE: Final = "There is no such link, or it was used, or its time is over."
 def bearer(row: Values, patient_id: UUID | None, request_id: str, client_ip: str | None) -> Actor:
     """Whoever holds the token of a link: an actor for one call, named by the link's `row`.
 
-    `patient_id` is whose form the link opens; None where no chart is in its reach.
+    `patient_id` is whose form the link opens; None where no chart is in its reach. The link's
+    clinic is the one that is meant from now on.
     """
+    store().stand_in(row["clinic_id"])
     clinic = found(store().row(select(clinics.c.time_zone).where(clinics.c.id == row["clinic_id"])))
     rights = Rights(
         user_id=row["id"],

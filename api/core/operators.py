@@ -10,7 +10,7 @@ from api import clock
 from api.access.policies import Actor, Rights, Role
 from api.access.users import clinics, find_account, users
 from api.audit import trail
-from api.db import new_id, store
+from api.db import new_id, store, within
 from api.errors import Invalid
 
 
@@ -43,13 +43,15 @@ def _find(email: str, clinic_id: UUID | None) -> Actor:
     )
     if clinic_id is not None:
         statement = statement.where(users.c.clinic_id == clinic_id)
-    rows = store().rows(statement)
+    with within(account_id=account["id"] if account else None):
+        rows = store().rows(statement) if account else []
     if not rows:
         raise Invalid([("/actor", f"Nobody who may act here has the address {email}.")])
     if len(rows) > 1:
         named = ", ".join(str(row["clinic_id"]) for row in rows)
         raise Invalid([("/actor", f"{email} belongs to several clinics; choose one of {named}.")])
     row = rows[0]
+    store().stand_in(row["clinic_id"])
     request_id = new_id()
     actor = Actor(request_id, row["id"], row["clinic_id"], "shell", request_id.hex)
     actor.known = Rights(

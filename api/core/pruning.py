@@ -7,7 +7,8 @@ was removed.
 
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Final
+from typing import ClassVar, Final
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_
 
@@ -20,15 +21,16 @@ from api.outbox.tables import PENDING, webhook_deliveries
 
 AT_ONCE: Final = 200
 """Rows that are looked at in one transaction: a few milliseconds."""
+BEGINNING: Final = (0, 0)
 LOOK_EVERY_S: Final = 24 * 3600.0
 """Seconds after all was looked at before the worker begins anew."""
 
 
 class _Pass:
-    """How far this worker has come, and when it begins anew."""
+    """How far this worker has come in each clinic, and when it begins anew."""
 
-    place = 0
-    begins_at = float("-inf")
+    place: ClassVar[dict[UUID | None, feed.Position]] = {}
+    begins_at: ClassVar[dict[UUID | None, float]] = {}
 
 
 def kept_since() -> datetime:
@@ -38,11 +40,12 @@ def kept_since() -> datetime:
 
 def prune_due() -> bool:
     """Prune some of what is old, in the transaction that is open; false: all was looked at."""
-    if monotonic() < _Pass.begins_at:
+    clinic_id = store().within.clinic_id
+    if monotonic() < _Pass.begins_at.get(clinic_id, float("-inf")):
         return False
     if prune_events() or prune_changes():
         return True
-    _Pass.begins_at = monotonic() + LOOK_EVERY_S
+    _Pass.begins_at[clinic_id] = monotonic() + LOOK_EVERY_S
     return False
 
 
@@ -52,7 +55,7 @@ def prune_events() -> int:
     theirs = [d.clinic_id == e.clinic_id, d.event_id == e.id]
     waiting = exists().where(*theirs, d.state == PENDING)
     old = select(e.clinic_id, e.id).where(
-        e.at < kept_since(), e.shared_out_at.is_not(None), ~waiting
+        clocks.here(outbox_events), e.at < kept_since(), e.shared_out_at.is_not(None), ~waiting
     )
     locked = old.order_by(e.at).limit(AT_ONCE).with_for_update(skip_locked=True)
     keys = [tuple(row) for row in store().execute(locked)]
@@ -69,15 +72,17 @@ def prune_changes() -> bool:
     Old tombstones go too, each as the last of its record, else an earlier version would seem to be
     there. False at the end of what is old; then it begins anew.
     """
-    c, since = feed.changes.c, kept_since()
-    following = select(c.seq, c.at, _is_done().label("done")).where(c.seq > _Pass.place)
-    rows = store().rows(following.order_by(c.seq).limit(AT_ONCE))
+    c, since, clinic_id = feed.changes.c, kept_since(), store().within.clinic_id
+    place = _Pass.place.get(clinic_id, BEGINNING)
+    following = select(c.xid, c.seq, c.at, _is_done().label("done"))
+    following = following.where(clocks.here(feed.changes), feed.comes_after(place))
+    rows = store().rows(following.order_by(c.xid, c.seq).limit(AT_ONCE))
     old = [row for row in rows if row["at"] < since]
     done = [row["seq"] for row in old if row["done"]]
     if done:
         store().execute(feed.changes.delete().where(c.seq.in_(done)))
     is_over = len(old) < AT_ONCE
-    _Pass.place = 0 if is_over else rows[-1]["seq"]
+    _Pass.place[clinic_id] = BEGINNING if is_over else (rows[-1]["xid"], rows[-1]["seq"])
     return not is_over
 
 

@@ -42,7 +42,7 @@ idempotency_keys = Table(
     Column("request_hash", String(64), nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("status", Integer),
-    Column("answer", Sealed),
+    Column("answer", Sealed(bound_to="key_hash", purpose_in="sealed_for")),
     Column("patients", JSON),
     Column("entries", JSON),
     Column("sealed_for", String(20)),

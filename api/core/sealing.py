@@ -1,14 +1,15 @@
 """Sealing, as the worker does it: the trail's events into their chains, and checkpoints outside."""
 
 from functools import cache
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from api import clock
 from api.audit import checkpoints, seal
 from api.audit.seal import audit_heads
 from api.config import settings
-from api.core.clocks import DUE
+from api.core.clocks import DUE, WHERE, here
 from api.db import store
 
 
@@ -20,7 +21,7 @@ def seal_due() -> bool:
 def tell_due() -> bool:
     """Write the checkpoint of one clinic, of what is committed; false when none is due."""
     h = audit_heads.c
-    behind = select(audit_heads).where(h.seq > h.told_seq)
+    behind = select(audit_heads).where(here(audit_heads), h.seq > h.told_seq)
     row = store().row(
         behind.order_by(h.told_seq - h.seq).limit(1).with_for_update(skip_locked=True)
     )
@@ -39,5 +40,11 @@ def _has_key() -> bool:
     return (settings().keys / checkpoints.FILE).exists()
 
 
+def _clinics_behind() -> Select[Any]:
+    h = audit_heads.c
+    return select(h.clinic_id).where(h.seq > h.told_seq).order_by(h.told_seq - h.seq)
+
+
 DUE.append(seal_due)
 DUE.append(tell_due)
+WHERE[tell_due] = _clinics_behind

@@ -46,7 +46,7 @@ second_factors = Table(
     metadata,
     Column("account_id", Uuid, primary_key=True),
     Column("created_at", Instant, nullable=False),
-    Column("secret", Sealed, nullable=False),
+    Column("secret", Sealed(bound_to="account_id"), nullable=False),
     Column("confirmed_at", Instant),
     Column("last_step", BigInteger, nullable=False),
     ForeignKeyConstraint(["account_id"], ["accounts.id"]),

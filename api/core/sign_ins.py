@@ -18,13 +18,14 @@ from api.access.users import (
     is_password,
     refresh_tokens,
     sign_ins,
+    stand_in_clinic_of,
     users,
 )
 from api.audit import trail
 from api.config import settings
 from api.core import gate, half_sign_ins, second_factors
 from api.core.replay import digest
-from api.db import Values, leave_store, new_id, store, transaction
+from api.db import Values, leave_store, new_id, store, transaction, within
 from api.errors import Conflict, Invalid, NotSignedIn
 
 TOKEN_BYTES = 32
@@ -100,16 +101,17 @@ def _wrong() -> NotSignedIn:
 
 
 def _memberships(account_id: UUID) -> list[Values]:
-    return store().rows(
-        select(users, clinics.c.name.label("clinic_name"))
-        .join(clinics, clinics.c.id == users.c.clinic_id)
-        .where(
-            users.c.account_id == account_id,
-            users.c.disabled_at.is_(None),
-            users.c.deleted_at.is_(None),
+    with within(account_id=account_id):
+        return store().rows(
+            select(users, clinics.c.name.label("clinic_name"))
+            .join(clinics, clinics.c.id == users.c.clinic_id)
+            .where(
+                users.c.account_id == account_id,
+                users.c.disabled_at.is_(None),
+                users.c.deleted_at.is_(None),
+            )
+            .order_by(users.c.id)
         )
-        .order_by(users.c.id)
-    )
 
 
 def _chosen(memberships: list[Values], clinic_id: UUID | None) -> Values:
@@ -128,6 +130,7 @@ def _chosen(memberships: list[Values], clinic_id: UUID | None) -> Values:
 def open_sign_in(user: Values) -> Values:
     """A sign-in of this user from now to its absolute end, with its first refresh token."""
     moment, sign_in_id = clock.now(), new_id()
+    store().stand_in(user["clinic_id"])
     store().execute(
         sign_ins.insert().values(
             id=sign_in_id,
@@ -242,6 +245,7 @@ def ended_refusal() -> NotSignedIn:
 
 def _standing(sign_in_id: UUID, moment: datetime) -> Values:
     """The ids of a sign-in that still counts, seen just now; raises `NotSignedIn` otherwise."""
+    stand_in_clinic_of(store(), sign_in_id)
     mine = and_(users.c.clinic_id == sign_ins.c.clinic_id, users.c.id == sign_ins.c.user_id)
     still = exists().where(mine, *gate.stands(moment))
     seen = (
@@ -264,14 +268,12 @@ def revoke(token: str) -> None:
 
 def end_all(account_id: UUID) -> None:
     """End every sign-in of an account, in every clinic; tokens given out before count no more."""
-    store().execute(
-        users.update()
-        .where(users.c.account_id == account_id)
-        .values(security_version=users.c.security_version + 1)
-    )
     theirs = exists().where(
         users.c.account_id == account_id,
         users.c.clinic_id == sign_ins.c.clinic_id,
         users.c.id == sign_ins.c.user_id,
     )
-    store().execute(ending(clock.now()).where(theirs))
+    mine = users.update().where(users.c.account_id == account_id)
+    with within(account_id=account_id):
+        store().execute(mine.values(security_version=users.c.security_version + 1))
+        store().execute(ending(clock.now()).where(theirs))

@@ -1,6 +1,6 @@
 """The ground that all tables stand on: engine, store (the database session), tables, pages."""
 
-from api.db import feed as feed, versions as versions
+from api.db import feed as feed, versions as versions, walls as walls
 from api.db.among import among as among
 from api.db.days import day_at as day_at, days_between as days_between, days_on as days_on
 from api.db.embedded import (
@@ -13,6 +13,7 @@ from api.db.engines import (
     engine as engine,
     in_one_trip as in_one_trip,
     make_engine as make_engine,
+    meets_another as meets_another,
     one_trip_pool as one_trip_pool,
     prepare_trip as prepare_trip,
     reachable as reachable,
@@ -51,4 +52,5 @@ from api.db.tables import (
     of as of,
     tenant_table as tenant_table,
 )
+from api.db.walls import NoClinic as NoClinic, Within as Within, within as within
 from api.paging import Listing as Listing, Page as Page, Values as Values

@@ -16,17 +16,23 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from api.config import settings
+from api.db import walls
 from api.paging import Values
 
 TURN_S = 5.0
 """Seconds that a transaction on SQLite waits for its turn."""
 TURN_LOOK_S = (0.0005, 0.004)
 """How soon it is asked for again: at first, and at the latest."""
+READ_COMMITTED, REPEATABLE_READ = r"read\ committed", r"repeatable\ read"
+"""How a transaction sees others, as the server is told when we connect: BEGIN is ours, so that the
+driver says none."""
 watchers: list[Callable[[str], None]] = []
 """Told of every statement that goes to the database; tests count round trips with it."""
 
 
-def make_engine(url: str, pool: int = 4, plan: str = "auto", **more: Any) -> Engine:
+def make_engine(
+    url: str, pool: int = 4, plan: str = "auto", isolation: str = READ_COMMITTED, **more: Any
+) -> Engine:
     """An engine with the pragmas, waits and transactions that keep records safe."""
     if url.startswith("sqlite"):
         engine = create_engine(
@@ -52,10 +58,33 @@ def make_engine(url: str, pool: int = 4, plan: str = "auto", **more: Any) -> Eng
         connect_args={
             "connect_timeout": 5,
             "options": "-c statement_timeout=5000 -c lock_timeout=2000 -c timezone=UTC"
-            f" -c idle_in_transaction_session_timeout=10000 -c jit=off -c plan_cache_mode={plan}",
+            f" -c idle_in_transaction_session_timeout=10000 -c jit=off -c plan_cache_mode={plan}"
+            f" -c default_transaction_isolation={isolation}",
         },
     )
+    event.listen(engine, "connect", _leave_begin_to_us)
+    event.listen(engine, "begin", _begin_postgres)
     return engine
+
+
+def _leave_begin_to_us(connection: Any, _record: Any) -> None:
+    """The driver's own BEGIN would be a trip of its own; ours tells whose rows are meant."""
+    connection.autocommit = True
+
+
+def _begin_postgres(connection: Connection) -> None:
+    about: walls.Within = connection.get_execution_options().get("within", walls.NOBODY)
+    tell(connection, about.beginning())
+
+
+def tell(connection: Connection, words: str) -> None:
+    """Send words of ours, several statements perhaps, that answer nothing (PostgreSQL)."""
+    try:
+        driver: Any = connection.connection.driver_connection
+        driver.execute(words, prepare=False)
+    except psycopg.Error as problem:
+        connection.invalidate()
+        raise DBAPIError.instance(words, None, problem, psycopg.Error) from problem
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -115,7 +144,7 @@ def reading_engine() -> Engine:
     """
     url = settings().research_url or settings().replica_url or settings().url
     if not url.startswith("sqlite"):
-        return make_engine(url, 1, isolation_level="REPEATABLE READ")
+        return make_engine(url, 1, isolation=REPEATABLE_READ)
     made = create_engine(url, json_deserializer=orjson.loads)
     event.listen(made, "connect", _prepare_sqlite)
     event.listen(made, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
@@ -194,6 +223,21 @@ def sent(trip: Trip, values: Iterable[Any]) -> list[Any]:
 def _given(value: Any) -> Any:
     """A value as the driver takes it."""
     return Json(value, orjson.dumps) if isinstance(value, dict | list) else value
+
+
+MEETS_ANOTHER = ("23503", "23505")
+"""SQLSTATE of a foreign key and of a UNIQUE that would not hold."""
+MEETS_ANOTHER_SQLITE = ("FOREIGNKEY", "UNIQUE", "PRIMARYKEY")
+
+
+def meets_another(problem: Exception) -> bool:
+    """Whether a write was refused for a row that is there, or for one that is not.
+
+    Which row it is, and whose, the answer must not tell.
+    """
+    origin = getattr(problem, "orig", None)
+    name = str(getattr(origin, "sqlite_errorname", ""))
+    return getattr(origin, "sqlstate", None) in MEETS_ANOTHER or name.endswith(MEETS_ANOTHER_SQLITE)
 
 
 def reachable() -> bool:

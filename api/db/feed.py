@@ -33,6 +33,7 @@ from sqlalchemy import (
 )
 
 from api.db.tables import Instant, metadata
+from api.db.walls import named_first
 from api.paging import Values
 
 Position = tuple[int, int]
@@ -151,8 +152,18 @@ def changed(table: Table, keys: tuple[str, ...], beside: Beside) -> Update:
 
 @lru_cache(SHAPES)
 def together(rows: Beside) -> Select[Any]:
-    """New rows of several tables in one statement (PostgreSQL); placed as beside a record."""
-    return select(literal_column("1")).add_cte(*_inserts(rows))
+    """New rows of several tables in one statement (PostgreSQL); placed as beside a record.
+
+    It may be a transaction of its own: it names the clinic, which is that of the first row.
+    """
+    named = named_first(bindparam("beside_0_clinic_id", type_=Uuid))
+    inserts = [
+        table.insert().from_select([*values], select(*values.values()).where(named))
+        for table, values in (_values(n, *row) for n, row in enumerate(rows))
+    ]
+    return select(literal_column("1")).add_cte(
+        *(insert.cte(f"beside_{n}") for n, insert in enumerate(inserts))
+    )
 
 
 def _inserts(beside: Beside) -> list[Any]:
@@ -160,10 +171,14 @@ def _inserts(beside: Beside) -> list[Any]:
 
 
 def _insert(number: int, table: Table, keys: tuple[str, ...]) -> Insert:
+    return table.insert().values(_values(number, table, keys)[1])
+
+
+def _values(number: int, table: Table, keys: tuple[str, ...]) -> tuple[Table, Values]:
     values: Values = {
         key: bindparam(f"beside_{number}_{key}", type_=table.c[key].type) for key in keys
     }
-    return table.insert().values(values | ({"xid": THIS_ONE} if table is changes else {}))
+    return table, values | ({"xid": THIS_ONE} if table is changes else {})
 
 
 def alone(on_postgres: bool) -> Insert:
@@ -184,6 +199,11 @@ def bring_home() -> Update:
     """What makes the rows of a restored dump settled: their transactions were another server's."""
     ahead = cast(cast(func.pg_snapshot_xmax(func.pg_current_snapshot()), Text), BigInteger)
     return changes.update().where(changes.c.xid >= ahead).values(xid=0)
+
+
+def comes_after(position: Position) -> Any:
+    """The condition of what comes after a position."""
+    return tuple_(changes.c.xid, changes.c.seq) > _place(position)
 
 
 def between(after: Position, until: Position) -> list[Any]:

@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, Select, Table, select
 from sqlalchemy.sql import Executable
 
 from api import clock
-from api.db import embedded, feed, versions
-from api.db.engines import Trip, engine, one_trip_pool, prepare_trip, sent
+from api.db import embedded, feed, versions, walls
+from api.db.engines import Trip, engine, one_trip_pool, prepare_trip, sent, tell
 from api.db.sealing import conceal, reveal
 from api.db.tables import new_id
 from api.errors import NotFound, Stale
@@ -24,16 +25,52 @@ class Store:
     def __init__(self) -> None:
         self._connection: Connection | None = None
         self._waiting: list[tuple[Table, Values]] | None = None
+        self._stands_in: tuple[walls.Within | None, walls.Within] | None = None
+        self._told: walls.Within | None = None
 
     @property
     def connection(self) -> Connection:
-        """The connection, with its transaction begun."""
+        """The connection, with its transaction begun, for the clinic that is meant now."""
         if self._connection is None:
-            self._connection = engine().connect()
-            if not self._connection.in_transaction():
-                self._connection.begin()
+            self._connection = self._open()
             self._write_waiting()
+        elif self.within != self._told:
+            self._tell()
         return self._connection
+
+    @property
+    def within(self) -> walls.Within:
+        """Whose rows are meant: of the clinic stood in, unless something else was said since."""
+        said = walls.said()
+        if self._stands_in is not None and self._stands_in[0] is said:
+            return self._stands_in[1]
+        return said or walls.NOBODY
+
+    def stand_in(self, clinic_id: UUID) -> None:
+        """Let the rows of this clinic be meant from now on, until the transaction ends."""
+        if self.within.clinic_id != clinic_id:
+            self._stands_in = (walls.said(), walls.Within(clinic_id))
+
+    def _open(self) -> Connection:
+        self._told = self.within
+        connection = engine().connect().execution_options(within=self._told)
+        connection.begin()
+        return connection
+
+    def _tell(self) -> None:
+        assert self._connection is not None
+        self._told = self.within
+        if self._connection.dialect.name == "postgresql":
+            tell(self._connection, "; ".join(self._told.told()))
+
+    def _run(self, statement: Executable, values: Any = None) -> Any:
+        connection = self.connection
+        if self.within.clinic_id is None:
+            self._refuse_unsaid(statement)
+        return connection.execute(statement, values)
+
+    def _refuse_unsaid(self, statement: Executable) -> None:
+        walls.refuse_unsaid(statement, self.within)
 
     @property
     def has_begun(self) -> bool:
@@ -47,13 +84,13 @@ class Store:
 
     def execute(self, statement: Executable, values: Any = None) -> Any:
         """Run a statement as it is."""
-        return self.connection.execute(statement, values)
+        return self._run(statement, values)
 
     def rows(
         self, statement: Select[Any], opens: Table | None = None, **values: Any
     ) -> list[Values]:
         """Every row as a dict; the sealed columns of `opens` are opened."""
-        found = self.connection.execute(statement, values or None)
+        found = self._run(statement, values or None)
         names = [*map(str, found.keys())]  # SQLAlchemy has a string of its own
         rows = [dict(zip(names, row, strict=True)) for row in found]
         return rows if opens is None else [reveal(opens, row) for row in rows]
@@ -62,7 +99,7 @@ class Store:
         self, statement: Select[Any], opens: Table | None = None, **values: Any
     ) -> Values | None:
         """The one row, or None."""
-        found = self.connection.execute(statement, values or None).mappings().first()
+        found = self._run(statement, values or None).mappings().first()
         return None if found is None else reveal(opens, dict(found))
 
     def add(
@@ -85,9 +122,9 @@ class Store:
                 self._wait(other, row)
         elif self.on_postgres:
             statement = feed.added(table, feed.shape_of(beside))
-            self.connection.execute(statement, sealed | feed.placed(beside))
+            self._run(statement, sealed | feed.placed(beside))
         else:
-            self.connection.execute(table.insert(), sealed)
+            self._run(table.insert(), sealed)
             self._write_apart(beside)
         return record
 
@@ -111,7 +148,7 @@ class Store:
         statement = feed.changed(table, tuple(sealed), feed.shape_of(together))
         given = {f"to_{key}": value for key, value in sealed.items()}
         given |= {f"is_{key}": record[key] for key in ("clinic_id", "id", "version")}
-        if self.connection.execute(statement, given | feed.placed(together)).rowcount != 1:
+        if self._run(statement, given | feed.placed(together)).rowcount != 1:
             raise Stale("The record was changed meanwhile.")
         if not self.on_postgres:
             self._write_apart(beside)
@@ -130,7 +167,7 @@ class Store:
         rows = [row for one in versions if (row := feed.told(table, before, one)) is not None]
         if rows:
             given = [{f"b_{key}": value for key, value in row.items()} for row in rows]
-            self.connection.execute(feed.alone(self.on_postgres), given)
+            self._run(feed.alone(self.on_postgres), given)
 
     def _beside(
         self, table: Table, before: Any, after: Values, also: Sequence[tuple[Table, Values]]
@@ -141,7 +178,7 @@ class Store:
     def _write_apart(self, beside: Sequence[tuple[Table, Values]]) -> None:
         for table, values in beside:
             more = {"xid": 0} if table is feed.changes else {}
-            self.connection.execute(table.insert(), values | more)
+            self._run(table.insert(), values | more)
 
     def append(self, table: Table, rows: Sequence[Values]) -> None:
         """Insert rows that nobody reads or changes again in this transaction."""
@@ -150,7 +187,7 @@ class Store:
                 self._wait(table, row)
         else:
             nothing = dict.fromkeys(table.c.keys())
-            self.connection.execute(table.insert(), [{**nothing, **row} for row in rows])
+            self._run(table.insert(), [{**nothing, **row} for row in rows])
 
     def _wait(self, table: Table, row: Values) -> None:
         assert self._waiting is not None
@@ -171,16 +208,21 @@ class Store:
         waiting, self._waiting = self._waiting, None
         if waiting and self.on_postgres:
             statement = feed.together(feed.shape_of(waiting))
-            self.connection.execute(statement, feed.placed(waiting))
+            self._run(statement, feed.placed(waiting))
         else:
             self._write_apart(waiting or ())
+
+    def _refuse_foreign(self, rows: feed.Rows) -> None:
+        """Rows that name their clinic themselves are those of the clinic that is meant."""
+        if any(values["clinic_id"] != self.within.clinic_id for _, values in rows):
+            raise walls.NoClinic("a row of another clinic than the one that is meant")
 
     def hold(self, table: Table, record: Mapping[str, Any]) -> None:
         """Keep others from holding the record until this transaction ends; reads go on."""
         row = select(table.c.id).where(
             table.c.clinic_id == record["clinic_id"], table.c.id == record["id"]
         )
-        self.connection.execute(row.with_for_update(key_share=True))
+        self._run(row.with_for_update(key_share=True))
 
     def remove(self, table: Table, record: Mapping[str, Any]) -> Values:
         """Leave a tombstone where the record was."""
@@ -189,6 +231,8 @@ class Store:
     def commit(self) -> None:
         """Keep what was done and give the connection back."""
         waiting, self._waiting = self._waiting, None
+        if waiting:
+            self._refuse_foreign(waiting)
         if waiting and one_trip_pool() is None:
             embedded.leave(waiting)
         elif waiting:

@@ -53,14 +53,16 @@ class Sealed(TypeDecorator[str]):
     """A column that holds only sealed text; the store seals and opens it, bound to its row.
 
     The key is that of its `purpose`: what is sealed for one is not opened by the key of another.
+    `bound_to` is the column that names the row; `purpose_in` a column that holds the purpose, for a
+    table whose rows differ in it.
     """
 
     impl = Text
     cache_ok = True
 
-    def __init__(self, purpose: str = SEAL) -> None:
+    def __init__(self, purpose: str = SEAL, bound_to: str = "id", purpose_in: str = "") -> None:
         super().__init__()
-        self.purpose = purpose
+        self.purpose, self.bound_to, self.purpose_in = purpose, bound_to, purpose_in
 
 
 Word = String().with_variant(String(collation="C"), "postgresql")

@@ -91,11 +91,13 @@ def load(say: Callable[[str], None]) -> Cast:
     """Clinics, staff and patients."""
     hashed = hash_password(PASSWORD)
     clinic_id, elsewhere = _clinic("Demo Clinic"), _clinic("Other Clinic")
+    db.store().stand_in(elsewhere)
+    _person(elsewhere, OTHER, hashed, "Lou Fern", Role.CLINICIAN, Profession.THERAPIST, ())
+    db.store().stand_in(clinic_id)
     staff = {
         email: _person(clinic_id, email, hashed, name, role, profession, privileges)
         for email, name, role, profession, privileges in STAFF
     }
-    _person(elsewhere, OTHER, hashed, "Lou Fern", Role.CLINICIAN, Profession.THERAPIST, ())
     therapists = [
         _person(clinic_id, f"therapist{i}@demo.example", None, name, Role.CLINICIAN, None, ())
         for i, name in enumerate(_names(Random(SEED - 1), THERAPISTS), 3)

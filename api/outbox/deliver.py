@@ -16,14 +16,18 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Select,
+    String,
+    Table,
     Uuid,
     and_,
+    cast,
     column,
     exists,
     func,
     or_,
     select,
     table as plain_table,
+    true,
 )
 
 from api import clock
@@ -94,7 +98,8 @@ class Outcome:
 def share_out(store: Store) -> bool:
     """Give one waiting event to the webhooks that asked for it; tells whether there was one."""
     e = outbox_events.c
-    waiting = select(outbox_events).where(WAITING).order_by(e.id).limit(1)
+    waiting = select(outbox_events).where(WAITING, _here(store, outbox_events))
+    waiting = waiting.order_by(e.id).limit(1)
     event = store.row(waiting.with_for_update(skip_locked=True))
     if event is None:
         return False
@@ -112,6 +117,26 @@ def share_out(store: Store) -> bool:
     return True
 
 
+def clinics_waiting() -> Select[Any]:
+    """A select of the clinics in which an event waits to be shared out, the oldest first."""
+    e = outbox_events.c
+    first = func.min(cast(e.id, String))
+    return select(e.clinic_id).where(WAITING).group_by(e.clinic_id).order_by(first)
+
+
+def clinics_due() -> Select[Any]:
+    """A select of the clinics with a delivery that is due, the one that waits longest first."""
+    d, moment = webhook_deliveries.c, clock.now()
+    is_free = or_(d.leased_until.is_(None), d.leased_until <= moment)
+    due = select(d.clinic_id).where(d.state == PENDING, d.next_at <= moment, is_free)
+    return due.group_by(d.clinic_id).order_by(func.min(d.next_at))
+
+
+def _here(store: Store, table: Table) -> ColumnElement[bool]:
+    clinic_id = store.within.clinic_id
+    return true() if clinic_id is None else table.c.clinic_id == clinic_id
+
+
 def _first(event: Values, webhook_id: UUID) -> Values:
     return {
         "clinic_id": event["clinic_id"],
@@ -127,7 +152,7 @@ def _first(event: Values, webhook_id: UUID) -> Values:
 def take(store: Store) -> Job | None:
     """Take the delivery that has been due the longest; None when nothing is."""
     moment = clock.now()
-    row = store.row(next_due(moment))
+    row = store.row(next_due(moment).where(_here(store, webhook_deliveries)))
     if row is None:
         return None
     leased = {"leased_until": moment + LEASE, "attempts": row["attempts"] + 1}

@@ -14,7 +14,7 @@ from api import clock, db
 from api.access import guessable, users as people
 from api.access.users import accounts as table, password_resets
 from api.config import settings
-from api.core import accounts, gate, mail, sign_ins as signing
+from api.core import accounts, first_look, gate, mail, sign_ins as signing
 from api.core.replay import digest
 from api.errors import Invalid, Unavailable
 from tests import builders
@@ -186,11 +186,11 @@ def test_demo_accounts_are_seen_while_somebody_could_sign_in_with_one(app: Flask
 
     with db.transaction() as store:
         store.execute(clinics.update().values(is_demo=False))
-        assert not accounts.demo_accounts_present(store)
+        assert not first_look.demo_accounts_present(store)
         clinic_id = builders.make_clinic()
-        assert not accounts.demo_accounts_present(store)
+        assert not first_look.demo_accounts_present(store)
         builders.make_person(clinic_id)
-        assert accounts.demo_accounts_present(store)
+        assert first_look.demo_accounts_present(store)
         store.rollback()
 
 

@@ -64,10 +64,23 @@ def test_audit_rows_can_be_neither_changed_nor_deleted(database: str) -> None:
         " VALUES (:nil, :nil, '2026-01-01 00:00:00', 'x', 'ok', 'x', 'x')"
     )
     patient = text("INSERT INTO audit_event_patients VALUES (:nil, :nil, :nil)")
-    engine = create_engine(settings().url)
-    for statement in ("UPDATE audit_events SET outcome = 'ok'", "DELETE FROM audit_event_patients"):
+    engine = create_engine(settings().owner_url)
+    for statement in REWRITES:
         with engine.connect() as connection, pytest.raises(Exception, match="append only"):
             connection.execute(event, nil)
             connection.execute(patient, nil)
             connection.execute(text(statement))
+    engine.dispose()
+
+
+REWRITES = ("UPDATE audit_events SET outcome = 'ok'", "DELETE FROM audit_event_patients")
+
+
+@pytest.mark.parametrize("statement", [*REWRITES, "TRUNCATE audit_events"])
+def test_the_application_has_no_right_to_rewrite_the_trail(database: str, statement: str) -> None:
+    if database == "sqlite":
+        return  # there are no roles; the triggers above are what there is
+    engine = create_engine(settings().url)
+    with engine.connect() as connection, pytest.raises(Exception, match="permission denied"):
+        connection.execute(text(statement))
     engine.dispose()

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy import text
 
 from api import db
+from tests import roles
 
 _last = 0
 DEEDS = ("INSERT", "UPDATE", "DELETE")
@@ -36,6 +37,8 @@ def _statements(on_postgres: bool) -> Iterator[str]:
     yield "CREATE INDEX witness_request ON audit_events (request_id)"  # asked of at every cell
     if on_postgres:
         yield FUNCTION
+        yield f"GRANT SELECT, INSERT ON witness TO {roles.APPLICATION}"
+        yield f"GRANT USAGE ON SEQUENCE witness_n_seq TO {roles.APPLICATION}"
     for table in db.metadata.sorted_tables:
         name = table.name
         for deed in DEEDS:

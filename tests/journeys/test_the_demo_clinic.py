@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from api import db, demo, schema
 from api.config import settings
-from api.core import accounts
+from api.core import first_look
 from tests.conftest import empty_database
 
 
@@ -115,7 +115,7 @@ def test_everybody_has_a_course_with_sessions_of_all_kinds(demo_app: Flask) -> N
 def test_a_database_with_the_demo_is_known_for_what_it_is(demo_app: Flask) -> None:
     assert not demo.is_empty()
     with db.transaction() as store:
-        assert accounts.demo_accounts_present(store)
+        assert first_look.demo_accounts_present(store)
     assert settings().mode == "test"
 
 

@@ -129,7 +129,7 @@ def test_old_events_go_with_their_deliveries_unless_one_waits(
 
 
 def test_the_worker_looks_once_a_day(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pruning._Pass, "begins_at", float("-inf"))
+    monkeypatch.setattr(pruning._Pass, "begins_at", {})
     made = goal(scene)
     for title in ("Another", "A third"):
         goals.change_goal(scene["PS"].actor, made["id"], None, {"title": title})

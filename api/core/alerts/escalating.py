@@ -18,9 +18,9 @@ from api.core.alerts.table import (
     alerts,
     notification_attempts,
 )
-from api.core.clocks import DUE
+from api.core.clocks import DUE, WHERE, here
 from api.core.gate import alert_duties
-from api.db import Instant, Values, store
+from api.db import Instant, Values, store, within
 
 
 def begin(row: Values) -> None:
@@ -40,11 +40,26 @@ def escalate_due(now: datetime) -> bool:
     return row is not None
 
 
-DUE.append(lambda: escalate_due(clock.now()))
+def escalate() -> bool:
+    """Take the due steps of one open alert now."""
+    return escalate_due(clock.now())
+
+
+def _clinics_with_due() -> Any:
+    waiting = select(alerts.c.clinic_id).where(*_is_due(clock.now()))
+    return waiting.group_by(alerts.c.clinic_id).order_by(func.min(alerts.c.look_again_at))
+
+
+DUE.append(escalate)
+WHERE[escalate] = _clinics_with_due
+
+
+def _is_due(now: datetime) -> list[Any]:
+    return [alerts.c.look_again_at <= now, alerts.c.state == clocks.OPEN]
 
 
 def _next(now: datetime) -> Any:
-    due = select(alerts).where(alerts.c.look_again_at <= now, alerts.c.state == clocks.OPEN)
+    due = select(alerts).where(here(alerts), *_is_due(now))
     ordered = due.order_by(alerts.c.look_again_at, alerts.c.id).limit(1)
     return ordered.with_for_update(skip_locked=True)
 
@@ -53,7 +68,8 @@ def overdue_since() -> datetime | None:
     """Since when the escalation that has waited the longest is due; None when none waits."""
     a = alerts.c
     oldest = select(func.min(a.look_again_at, type_=Instant()).label("at"))
-    row = store().row(oldest.where(a.state == clocks.OPEN, a.look_again_at <= clock.now()))
+    with within(finding=True):
+        row = store().row(oldest.where(a.state == clocks.OPEN, a.look_again_at <= clock.now()))
     return None if row is None else row["at"]
 
 

@@ -54,6 +54,7 @@ class Hot:
         Refuses as the gate does, by what the statement says.
         """
         trip, names = prepared
+        db.store().stand_in(actor.clinic_id)
         who = {"sid_": actor.sign_in_id, "user_": actor.user_id, "clinic_": actor.clinic_id}
         if isinstance(trip, db.Question):
             return self._embedded(actor, trip, names, {**who, "now_": clock.now(), **values})

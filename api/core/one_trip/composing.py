@@ -1,6 +1,7 @@
 """The statement of a hot read: `s` who is signed in, `c` the chart, `p` the records, `a` the trail.
 
-Every part takes its rows from the one before it: no sign-in, no record, no event. Who is signed in
+Every part takes its rows from the one before it: no sign-in, no record, no event; and each names
+the clinic to the database before it reads (`api/db/walls.py`). Who is signed in
 comes back as one JSON text beside each record, so that fifty records do not repeat its columns.
 """
 
@@ -37,6 +38,7 @@ from api.access.policies import TABLE, Reach, Role
 from api.access.users import clinics, sign_ins, users
 from api.audit.trail import audit_event_patients, audit_events
 from api.core import gate
+from api.db.walls import named_first
 
 SIGN_IN_ID = bindparam("sid_", type_=Uuid)
 USER, CLINIC = bindparam("user_", type_=Uuid), bindparam("clinic_", type_=Uuid)
@@ -132,6 +134,7 @@ def _who() -> CTE:
             sign_ins.c.user_id == USER,
             sign_ins.c.clinic_id == CLINIC,
             *gate.stands(NOW),
+            named_first(CLINIC),
         )
         .cte("s")
     )
@@ -148,6 +151,7 @@ def _chart(about: Subject, who: CTE) -> CTE | None:
             parent.c.id == CHART,
             parent.c.deleted_at.is_(None),
             _reaches(about.action, who, parent.c.id),
+            named_first(CLINIC),
         )
         .cte("c")
     )
@@ -157,8 +161,9 @@ def _records(about: Subject, records: Select[Any], who: CTE, chart: CTE | None) 
     mine = about.table.c.clinic_id == CLINIC
     if chart is None:
         reach = _reaches(about.action, who, about.chart)
-        return records.where(mine, reach).cte("p")
-    return records.where(mine, about.chart == chart.c.patient_id).cte("p")
+        return records.where(mine, reach, named_first(CLINIC)).cte("p")
+    here = about.chart == chart.c.patient_id
+    return records.where(mine, here, named_first(CLINIC)).cte("p")
 
 
 def _reaches(action: str, who: CTE, chart: ColumnElement[Any]) -> Condition:

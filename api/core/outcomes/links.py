@@ -37,6 +37,7 @@ from api.db import (
     page,
     store,
     tenant_table,
+    within,
 )
 from api.errors import Conflict, NotFound
 
@@ -212,8 +213,9 @@ def _end_former(patient: Values, key: str) -> None:
 
 def _link(token: str) -> Values:
     """The link of a token while it is good, or was used a short while ago."""
-    t, now = check_in_links.c, clock.now()
-    row = store().row(select(check_in_links).where(t.token_hash == digest(token)))
+    t, now, token_hash = check_in_links.c, clock.now(), digest(token)
+    with within(token_hash=token_hash):
+        row = store().row(select(check_in_links).where(t.token_hash == token_hash))
     if row is None or not _is_good(row, now):
         raise NotFound(GONE)
     return row

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from api import clock
 from api.audit import trail
@@ -30,7 +30,7 @@ from api.core.release.tables import (
     research_projects,
     research_releases,
 )
-from api.db import Store, Values, found, new_id, store, transaction
+from api.db import Store, Values, found, new_id, store, transaction, within
 
 log = logging.getLogger("freshtrail.research")
 LEAST_SUBJECTS: Final = 50
@@ -44,6 +44,16 @@ TOO_FEW, CONSENT_MOVED = REASONS = ("cohort_too_small", "consent_withdrawn_meanw
 
 def make_next() -> bool:
     """Make the next release that is waited for, if there is one; it may take minutes."""
+    with within(finding=True), transaction() as finding:
+        waiting = [row["clinic_id"] for row in finding.rows(_waiting())]
+    for clinic_id in waiting:
+        with within(clinic_id):
+            if _make_next_of():
+                return True
+    return False
+
+
+def _make_next_of() -> bool:
     with transaction():
         release = _claim()
     if release is None:
@@ -62,13 +72,25 @@ clocks.LONG.append(make_next)
 def _claim() -> Values | None:
     """The oldest release that nobody is making, with a lease on it."""
     r, now = research_releases.c, clock.now()
-    left = and_(r.state == RUNNING, r.lease_until < now)
-    free = select(research_releases).where(or_(r.state == WAITING, left))
+    free = select(research_releases).where(clocks.here(research_releases), _is_free())
     row = store().row(free.order_by(r.id).limit(1).with_for_update(skip_locked=True))
     if row is None:
         return None
     held = {"state": RUNNING, "started_at": now, "lease_until": now + LEASE}
     return store().change(research_releases, row, held)
+
+
+def _is_free() -> ColumnElement[bool]:
+    r = research_releases.c
+    return or_(r.state == WAITING, and_(r.state == RUNNING, r.lease_until < clock.now()))
+
+
+def _waiting() -> Select[Any]:
+    """The clinics in which a release waits, the one that waits longest first."""
+    r = research_releases.c
+    return (
+        select(r.clinic_id).where(_is_free()).group_by(r.clinic_id).order_by(func.min(r.created_at))
+    )
 
 
 def _make(release: Values) -> None:

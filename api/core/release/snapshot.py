@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Table, text
 
-from api.db import Values, reading_engine, reveal
+from api.db import Values, reading_engine, reveal, walls
 
 AT_ONCE = 2000
 """Rows that are fetched at once."""
@@ -36,7 +36,9 @@ def snapshot() -> Iterator[Snapshot]:
     """The database as it is now, until the block ends."""
     engine = reading_engine()
     try:
-        with engine.connect() as connection, connection.begin():
+        meant = walls.said() or walls.NOBODY
+        about = engine.execution_options(within=meant)
+        with about.connect() as connection, connection.begin():
             if connection.dialect.name == "postgresql":
                 for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
                     connection.execute(text(f"SET LOCAL {name} = 0"))

@@ -24,7 +24,19 @@ from api.core.treatment.moves import FREEING
 from api.core.treatment.sessions import sessions
 from api.core.treatment.sessions.booking import lock_session
 from api.core.words import words_for
-from api.db import Instant, Listing, Page, Sealed, Values, found, of, page, store, tenant_table
+from api.db import (
+    Instant,
+    Listing,
+    Page,
+    Sealed,
+    Values,
+    found,
+    of,
+    page,
+    store,
+    tenant_table,
+    within,
+)
 from api.errors import Conflict, NotFound
 
 KINDS: Final = ("escort", "chaperone")
@@ -89,7 +101,9 @@ def bearer_of(token: str, request_id: str, client_ip: str | None) -> Actor:
 
     Raises `NotFound`, in the same words for a token that is unknown, over, or used long ago.
     """
-    row = store().row(select(attestations).where(attestations.c.token_hash == digest(token)))
+    token_hash = digest(token)
+    with within(token_hash=token_hash):
+        row = store().row(select(attestations).where(attestations.c.token_hash == token_hash))
     if row is None or not _is_good(row, clock.now()):
         raise NotFound(GONE)
     return one_use.bearer(row, None, request_id, client_ip)

@@ -8,7 +8,7 @@ hours, none where they chose no reminders, none for what they can't be shown.
 from datetime import datetime, time, timedelta
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from api import clock
 from api.access.users import users
@@ -34,7 +34,7 @@ def remind_due() -> bool:
     One plan in the transaction that is open, for the worker; two may call at once.
     """
     p, now = check_in_plans.c, clock.now()
-    waiting = select(check_in_plans).where(p.look_at <= now, p.deleted_at.is_(None))
+    waiting = select(check_in_plans).where(clocks.here(check_in_plans), *_is_due(now))
     one = waiting.order_by(p.look_at).limit(1).with_for_update(skip_locked=True)
     plan = store().row(one)
     if plan is None:
@@ -48,6 +48,15 @@ def remind_due() -> bool:
         _tell(due)
     _look_again(plan, patient, planned, now)
     return True
+
+
+def _is_due(now: datetime) -> list[Any]:
+    return [check_in_plans.c.look_at <= now, check_in_plans.c.deleted_at.is_(None)]
+
+
+def _clinics_with_due() -> Any:
+    waiting = select(check_in_plans.c.clinic_id).where(*_is_due(clock.now()))
+    return waiting.group_by(check_in_plans.c.clinic_id).order_by(func.min(check_in_plans.c.look_at))
 
 
 def _calls_for_one(patient: Values, planned: list[Planned], due: Planned, now: datetime) -> bool:
@@ -119,3 +128,4 @@ def _next_look(plan: Values, zone: str, planned: list[Planned], now: datetime) -
 
 
 clocks.DUE.append(remind_due)
+clocks.WHERE[remind_due] = _clinics_with_due

@@ -1,0 +1,131 @@
+"""Resealing: what lies under a key of before is sealed with the current one, batch after batch.
+
+A batch is a transaction, and keys of before stay readable until nothing lies under them: whoever is
+killed in the middle has lost nothing, and the next one goes on with what is left.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Table, func, literal, or_, select, tuple_
+
+from api import vault
+from api.access.users import clinics_there
+from api.db import Sealed, Values, metadata, sealed_columns, store, transaction, walls, within
+
+AT_ONCE: Final = 200
+"""Rows of a batch: some ten milliseconds, in which nobody else can change them."""
+PASSES: Final = 5
+"""How often what others held meanwhile is asked for again."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A table, and the clinic whose rows are meant; None for a table of no clinic."""
+
+    table: Table
+    clinic_id: UUID | None
+
+
+def places() -> Iterator[Place]:
+    """Wherever something is sealed."""
+    with transaction() as store:
+        ids = clinics_there(store)
+    for name in sorted(metadata.tables):
+        table = metadata.tables[name]
+        if sealed_columns(table):
+            yield from (Place(table, each) for each in (ids if _is_walled(table) else [None]))
+
+
+def _is_walled(table: Table) -> bool:
+    return table.name not in walls.OUTSIDE
+
+
+def left(kid: str | None = None) -> dict[str, int]:
+    """How many rows of each table lie under a key, or under any but the current one."""
+    found: dict[str, int] = {}
+    for place in places():
+        counted = select(func.count().label("n")).where(*_mine(place), _lies_under(place, kid))
+        with within(place.clinic_id), transaction() as store:
+            row = store.row(counted)
+        if row is not None and row["n"]:
+            found[place.table.name] = found.get(place.table.name, 0) + row["n"]
+    return found
+
+
+def reseal(say: Callable[[int], None]) -> int:
+    """Seal all that lies under keys of before with the current one; how many rows are left.
+
+    `say` is told how many rows were done, batch after batch.
+    """
+    for _pass in range(PASSES):
+        for place in places():
+            _reseal(place, say)
+        remaining = sum(left().values())
+        if not remaining:
+            break
+    return remaining
+
+
+def _reseal(place: Place, say: Callable[[int], None]) -> None:
+    after: tuple[Any, ...] | None = None
+    while True:
+        with within(place.clinic_id), transaction():
+            rows = _next(place, after)
+            for row in rows:
+                _seal_anew(place.table, row)
+        if not rows:
+            return
+        say(len(rows))
+        after = tuple(rows[-1][key] for key in _keys(place.table))
+
+
+def _next(place: Place, after: tuple[Any, ...] | None) -> list[Values]:
+    key = [place.table.c[name] for name in _keys(place.table)]
+    stale = select(place.table).where(*_mine(place), _lies_under(place, None))
+    if after is not None:
+        stale = stale.where(tuple_(*key) > tuple_(*_typed(key, after)))
+    return store().rows(stale.order_by(*key).limit(AT_ONCE).with_for_update(skip_locked=True))
+
+
+def _typed(key: list[Any], after: tuple[Any, ...]) -> list[Any]:
+    return [literal(value, column.type) for column, value in zip(key, after, strict=True)]
+
+
+def _keys(table: Table) -> list[str]:
+    return [column.key for column in table.primary_key.columns]
+
+
+def _mine(place: Place) -> list[ColumnElement[bool]]:
+    return [] if place.clinic_id is None else [place.table.c.clinic_id == place.clinic_id]
+
+
+def _lies_under(place: Place, kid: str | None) -> ColumnElement[bool]:
+    """Whether something in a row lies under the key; without one, under any but the current."""
+    columns = [place.table.c[name] for name in sealed_columns(place.table)]
+    if kid is not None:
+        return or_(*(column.like(f"v1.{kid}.%") for column in columns))
+    now = f"v1.{vault.current()}.%"
+    return or_(*(column.not_like(now) for column in columns))
+
+
+def _seal_anew(table: Table, row: Values) -> None:
+    now, fresh = f"v1.{vault.current()}.", {}
+    for name in sealed_columns(table):
+        value = row[name]
+        if value is not None and not value.startswith(now):
+            bound = _bound(table, name, row)
+            fresh[name] = vault.seal(vault.unseal(value, *bound), *bound)
+    mine = [table.c[key] == row[key] for key in _keys(table)]
+    store().execute(table.update().where(*mine).values(fresh))
+
+
+def _bound(table: Table, name: str, row: Values) -> tuple[str, Any, UUID, str]:
+    """What a value is sealed for: its place, its row, its clinic, its purpose."""
+    kind = table.c[name].type
+    assert isinstance(kind, Sealed)
+    purpose = (row[kind.purpose_in] if kind.purpose_in else None) or kind.purpose
+    clinic_id = row.get("clinic_id") or vault.GLOBAL
+    return f"{table.name}.{name}", row[kind.bound_to], clinic_id, purpose

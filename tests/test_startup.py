@@ -1,0 +1,177 @@
+"""Production does not start with what could undo its own walls; each reason is told in words."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from api import config, db, startup, vault
+from api.errors import Unsafe
+from tests import builders, roles
+from tests.conftest import use_database
+
+SOUND = startup.Standing(180000, "on", "on", False, False, False, False, (), "/run", False)
+
+
+@pytest.fixture
+def postgres(database: str, app: Any) -> None:
+    if database == "sqlite":
+        pytest.skip("SQLite has no roles")
+
+
+@pytest.fixture
+def as_role(postgres: None) -> Iterator[Any]:
+    """Lets the application connect as another role."""
+    before = config.settings().url
+
+    def become(role: str) -> list[str]:
+        use_database(roles.as_role(before, role))
+        return list(startup.of_postgres(startup.standing()))
+
+    yield become
+    use_database(before)
+
+
+def owner(*statements: str) -> None:
+    url = config.settings().owner_url
+    engine = create_engine(roles.as_role(url, "postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def test_the_applications_role_is_refused_for_nothing_but_this_hasty_server(as_role: Any) -> None:
+    [only] = as_role(roles.APPLICATION)
+    assert "fsync" in only, "the servers of tests need not survive a power cut"
+
+
+@pytest.mark.parametrize(
+    ("role", "why"),
+    [
+        (roles.OWNER, "owns the tables"),
+        (roles.OWNER, "passes through"),
+        (roles.BACKUP, "passes through"),
+        ("postgres", "passes through"),
+        ("postgres", "owns the tables"),
+        ("postgres", "may rewrite the trail"),
+    ],
+)
+def test_a_role_that_may_too_much_is_refused(as_role: Any, role: str, why: str) -> None:
+    assert any(why in reason for reason in as_role(role))
+
+
+def test_a_role_that_could_become_the_owner_is_refused_too(as_role: Any) -> None:
+    owner("CREATE ROLE may_become LOGIN", f"GRANT {roles.OWNER} TO may_become")
+    try:
+        reasons = "\n".join(as_role("may_become"))
+    finally:
+        owner("DROP ROLE may_become")
+    assert "owns the tables" in reasons and "passes through" in reasons
+
+
+def test_a_table_without_the_wall_is_named(as_role: Any) -> None:
+    owner("ALTER TABLE goals NO FORCE ROW LEVEL SECURITY")
+    try:
+        assert "Without row-level security: goals." in as_role(roles.APPLICATION)
+    finally:
+        owner("ALTER TABLE goals FORCE ROW LEVEL SECURITY")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"version": 150013}, "too old"),
+        ({"version": 140020}, "too old"),
+        ({"version": 160009}, "too old"),
+        ({"version": 170005}, "too old"),
+        ({"fsync": "off"}, "fsync"),
+        ({"synchronous_commit": "off"}, "fsync"),
+        ({"host": "db.clinic.example"}, "not encrypted"),
+        ({"host": "10.0.0.7"}, "not encrypted"),
+    ],
+)
+def test_a_server_that_is_not_sound_is_refused(wrong: dict[str, Any], why: str) -> None:
+    [reason] = startup.of_postgres(replace(SOUND, **wrong))
+    assert why in reason
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        {},
+        {"version": 150014},
+        {"version": 170006},
+        {"host": "db.clinic.example", "has_tls": True},
+        {"host": "127.0.0.1"},
+        {"host": "localhost"},
+    ],
+)
+def test_a_sound_one_is_not(right: dict[str, Any]) -> None:
+    assert list(startup.of_postgres(replace(SOUND, **right))) == []
+
+
+@pytest.mark.parametrize("password", ["", "short", "postgres", "app-of-a-clinic"])
+def test_a_password_that_can_be_guessed_is_refused(password: str) -> None:
+    url = make_url("postgresql+psycopg://app-of-a-clinic@host/freshtrail").set(password=password)
+    assert startup.is_weak(url)
+    assert not startup.is_weak(url.set(password="8mTqw0Kc-long-enough"))
+
+
+def test_no_password_at_all_is_for_sockets_and_certificates() -> None:
+    assert not startup.is_weak(make_url("postgresql+psycopg://app@/freshtrail?host=/run"))
+
+
+def test_debugging_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(startup.of_settings()) == []
+    monkeypatch.setenv("FLASK_DEBUG", "1")
+    [reason] = startup.of_settings()
+    assert "FLASK_DEBUG" in reason
+
+
+def test_demo_accounts_are_refused(app: Any) -> None:
+    with db.transaction():
+        builders.make_scene()
+    assert any("demo accounts" in reason for reason in startup.of_database())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{}",
+        '{"current": "a", "keys": {}}',
+        '{"current": "a", "keys": {"a": ""}}',
+        '{"current": "a", "keys": {"a": "c2hvcnQ="}}',
+        '{"current": "a", "keys": {"a": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}}',
+    ],
+)
+def test_field_keys_that_are_empty_short_or_no_secret_are_refused(
+    tmp_path: Path, content: str
+) -> None:
+    (tmp_path / vault.FILE).write_text(content)
+    with pytest.raises(Unsafe, match="field keys"):
+        vault.read_keys(tmp_path)
+
+
+def test_the_keys_of_another_database_are_refused(
+    app: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with db.transaction():
+        builders.make_scene()
+    startup.vault_fits()
+    vault.make_keys(tmp_path / "keys")
+    try:
+        with monkeypatch.context() as patch:
+            patch.setenv("FRESHTRAIL_DATA", str(tmp_path))
+            config.settings.cache_clear()
+            vault._look(even_if_young=True)
+            with pytest.raises(Unsafe, match="not those of this database"):
+                startup.vault_fits()
+    finally:
+        config.settings.cache_clear()
+        vault._look(even_if_young=True)
+    startup.vault_fits()
