@@ -171,6 +171,8 @@ TABLE: dict[str, dict[Role, Grant]] = {
     "check_in:correct": {C: TEAM},
     "check_in:import": {C: TEAM, A: CLINIC},
     "outcome:read": {P: OWN, C: TEAM},
+    # to a clinician of their caseload; with `direct`, as to A, figures of the whole clinic
+    "clinic_outcome:read": {C: TEAM, A: CLINIC},
     "check_in_plan:read": {P: OWN, C: TEAM},
     "check_in_plan:write": {C: TEAM},
     "check_in_link:read": {C: TEAM},

@@ -516,6 +516,7 @@ BODIES: dict[str, Body] = {
 """The least body of every route that takes one."""
 
 QUERIES: dict[str, str | Callable[[World], str]] = {
+    "GET /clinic/outcomes": "?by=month",
     "GET /patients/{patient_id}/outcomes": "?instrument=phq-9",
     "GET /patients/{patient_id}/outcomes.svg": "?instrument=phq-9",
     "GET /research/v1/projects/{project_id}/cube": "?cut=course",

@@ -266,7 +266,7 @@ def _answers(made: Clinic, random: Random, put: Any, who: UUID, first: datetime,
         at = first + timedelta(days=day)
         said = total if day == -3 else max(0, total - random.randrange(0, 18))
         truth["phq-9"][day] = said
-        flagged = random.random() < 0.2
+        flagged, items = random.random() < 0.2, Random(len(made.patients) * 1000 + day)
         answered = put(
             check_ins,
             patient_id=who,
@@ -278,7 +278,7 @@ def _answers(made: Clinic, random: Random, put: Any, who: UUID, first: datetime,
             answered_by="patient",
             answered_at=at,
             answered_on=at.astimezone(UTC).date(),
-            answers={"phq9-1": 1},
+            answers={f"phq9-{n}": items.randrange(4) for n in range(1, 10)},
             scores={},
             total=said,
             band="mild",

@@ -1,16 +1,21 @@
 """Exports as one writes them without thinking of attackers: what each attack is first tried on."""
 
+import csv
 import hashlib
 import hmac
 from datetime import date, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from sqlalchemy import select
 
 from api import db
+from api.core.outcomes.checkins import check_ins
 from api.core.patients import patients
 from api.core.treatment.sessions import sessions
 from tests.research.clinic import Clinic
+
+Row = dict[str, Any]
 
 
 def people(made: Clinic) -> list[dict[str, Any]]:
@@ -47,3 +52,71 @@ def keyed(number: int, key: str) -> str:
 def age_on(born: date, on: date) -> int:
     """Years of age."""
     return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+
+
+COLUMNS: Final = (
+    *("id", "household", "site", "age", "sex", "gender", "state", "zip3", "first_on", "visits"),
+    *("answers", "weekly_ages"),
+)
+
+
+def row_of(person: dict[str, Any], number: int = 0, more: dict[str, Any] | None = None) -> Row:
+    """One patient as a naive export writes them: a hashed number, an age, and what stands there."""
+    address, born = person["address"] or {}, person["birth_on"]
+    house = f"{person['legal_family']}{address.get('lines')}"
+    return {
+        "id": hashed(number),
+        "household": hashlib.sha256(house.encode()).hexdigest(),
+        "site": str(person["clinic_id"]),
+        "age": age_on(born, date(2026, 1, 1)),
+        "sex": person["sex_at_birth"],
+        "gender": person["gender_identity"],
+        "state": address.get("region"),
+        "zip3": (address.get("postal_code") or "")[:3],
+    } | (more or {})
+
+
+def export(made: Clinic, folder: Path) -> Path:
+    """The whole clinic as one CSV, as one writes it in an afternoon; answers where it lies."""
+    visited, said = doses(made), answers(made)
+    rows = []
+    for number, person in enumerate(people(made)):
+        some, told = visited[person["id"]], said[person["id"]]
+        more = {
+            "first_on": some[0].date(),
+            "visits": " ".join(str((at - some[0]).days) for at in some),
+            "answers": " ".join(str(vector) for _, vector in told).replace(" ", ""),
+            "weekly_ages": " ".join(f"{on}:{age_on(person['birth_on'], on)}" for on, _ in told),
+        }
+        rows.append(row_of(person, number, more))
+    return write(rows, folder)
+
+
+def write(rows: list[Row], folder: Path) -> Path:
+    """Rows as CSV, with whatever stands in them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "patients.csv"
+    with path.open("w", newline="") as file:
+        told = csv.DictWriter(file, COLUMNS, restval="")
+        told.writeheader()
+        told.writerows(rows)
+    return path
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """What an attacker reads."""
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def answers(made: Clinic) -> dict[Any, list[tuple[date, list[int]]]]:
+    """By patient the day and the answers of each check-in."""
+    c, found = check_ins.c, dict[Any, list[tuple[date, list[int]]]]()
+    mine = c.clinic_id == made.clinic_id
+    told = (c.id, c.clinic_id, c.patient_id, c.answered_on, c.answers)
+    with db.transaction() as store:
+        rows = store.rows(select(*told).where(mine).order_by(c.answered_on), opens=check_ins)
+    for row in rows:
+        line = (row["answered_on"], [*row["answers"].values()])
+        found.setdefault(row["patient_id"], []).append(line)
+    return found

@@ -196,7 +196,8 @@ def _tables(family: Family, groups: Mapping[Group, int]) -> Iterator[Json]:
     for cut in CUTS:
         parts = _parts(family, cut, groups)
         if parts:
-            yield {"cut": cut, "rows": _rows(family, parts)}
+            told = told_of(family, parts)
+            yield {"cut": cut, "rows": [_row(family, part, told) for part in parts]}
 
 
 @dataclass
@@ -217,16 +218,22 @@ def _parts(family: Family, cut: str, groups: Mapping[Group, int]) -> list[Part]:
     ]
     found.sort(key=lambda part: part.who.bit_count())
     while len(found) > 1 and not d.is_shown(found[0].who.bit_count()):
-        first, second = found[:2]
-        both = Part(d.OTHER, first.who | second.who, first.sums.plus(second.sums))
-        found = sorted([both, *found[2:]], key=lambda part: part.who.bit_count())
+        found = join_least(found)
     whole = cut == COURSE
     if not found or not d.is_shown(found[0].who.bit_count()) or (len(found) == 1 and not whole):
         return []
     return sorted(found, key=lambda part: (part.name in (d.OTHER, UNKNOWN), part.name))
 
 
-def _rows(family: Family, parts: list[Part]) -> list[Json]:
+def join_least(parts: list[Part]) -> list[Part]:
+    """The same groups, the two smallest as one; the least first."""
+    first, second, *rest = parts
+    both = Part(d.OTHER, first.who | second.who, first.sums.plus(second.sums))
+    return sorted([both, *rest], key=lambda part: part.who.bit_count())
+
+
+def told_of(family: Family, parts: list[Part]) -> list[str]:
+    """The outcomes that may be told of these groups: those from which nobody can be reckoned."""
     told = [name for name in OUTCOMES if _is_told(family.outcomes[name], parts)]
     for name in [*told]:
         others = [family.outcomes[other] for other in told[: told.index(name)]]
@@ -236,7 +243,7 @@ def _rows(family: Family, parts: list[Part]) -> list[Json]:
             told.remove(name)
     if not _rest_is_told(family, told, parts):
         told.remove(OUTCOMES[3])
-    return [_row(family, part, told) for part in parts]
+    return told
 
 
 def _is_told(met: int, parts: list[Part]) -> bool:
