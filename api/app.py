@@ -16,13 +16,16 @@ from api.access import tokens
 from api.access.policies import Actor
 from api.audit import trail
 from api.config import settings
-from api.core import sealing as _sealing  # noqa: F401
+from api.core import (
+    awake,
+    sealing as _sealing,  # noqa: F401
+)
 from api.core.outcomes import worsening as _worsening  # noqa: F401
 from api.core.treatment import sessions as _sessions  # noqa: F401
 from api.errors import Busy, Conflict, Refusal, Stale, Unavailable, Unreadable
 from api.fhir import door as fhir, outcome, smart
 from api.research import door as research
-from api.v1 import discovery, door as v1, pages, problem, quota
+from api.v1 import discovery, door as v1, pages, problem, quota, signin
 from api.v1.body import read_json
 from api.v1.forms import ID
 from api.v1.resource import Blueprint
@@ -182,6 +185,7 @@ def _leave(response: Response) -> Response:
     try:
         _settle(response.status_code)
         response = _heed(response)
+        _note_deed()
     except (DBAPIError, PoolTimeout):
         log.exception("the request could not be settled", extra={"request_id": g.request_id})
         db.leave_store()
@@ -201,6 +205,18 @@ def _settle(status: int) -> None:
     if deed is not None and actor is not None and actor.known is not None and not deed.written:
         with db.within(actor.clinic_id), db.transaction() as store:
             trail.write(store, actor.signature(), "refused", str(getattr(g, "refused_as", status)))
+
+
+def _note_deed() -> None:
+    """Keep the sign-in awake; whatever goes wrong here, the request is answered."""
+    actor: Actor | None = getattr(g, "actor", None)
+    if actor is None or actor.known is None or not signin.is_deed():
+        return
+    try:
+        awake.note_deed(actor.sign_in_id, actor.known)
+    except (DBAPIError, PoolTimeout):
+        log.exception("a deed was not noted", extra={"request_id": g.request_id})
+        db.leave_store()
 
 
 def _heed(response: Response) -> Response:

@@ -20,6 +20,7 @@ from api import (
     logs,
     operating,
     schema,
+    signing_key_commands,
     startup,
     supervisor,
     vault,
@@ -136,8 +137,16 @@ def _refuse_unsafe() -> None:
     """Stop before the first request what could not be served safely."""
     try:
         startup.refuse_unsafe()
+        if settings().mode == "production":
+            _warn_without_mail()
     except Unsafe as reason:
         raise click.ClickException(str(reason)) from None
+
+
+def _warn_without_mail() -> None:
+    if not settings().smtp_host:
+        said = "SMTP_HOST is not set: invitations and new passwords wait, and reach nobody."
+        click.echo(said, err=True)
 
 
 def _granian() -> list[str]:
@@ -173,6 +182,8 @@ def make_keys_command() -> None:
 
 
 field_key_commands.add_to(keys_group)
+signing_key_commands.register(keys_group)
+
 clinic_group = AppGroup("clinic", help="Clinics.")
 
 

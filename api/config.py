@@ -12,7 +12,11 @@ from api.errors import Unsafe
 LEAST_DAYS, MOST_DAYS = 7, 3650
 """How long events may be kept: past the three days of a delivery, and not for ever."""
 MOST_BODY_SECONDS, MOST_HOPS = 60, 5
+MOST_HOURS, MOST_IDLE = 24, 30
+"""How long a sign-in may be let stand, in hours, and idle, in minutes (NIST SP 800-63B)."""
 MODES = ("production", "demo", "test")
+SMTP_TLS = ("starttls", "tls", "none")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -34,10 +38,14 @@ class Settings:
     audience: str = field(default="freshtrail-v1", metadata={"env": "TOKEN_AUDIENCE"})
     access_minutes: int = field(default=10, metadata={"env": "ACCESS_TOKEN_MINUTES"})
     sign_in_hours: int = field(default=12, metadata={"env": "SIGN_IN_HOURS"})
+    idle_staff: int = field(default=15, metadata={"env": "IDLE_MINUTES_STAFF"})
+    idle_patient: int = field(default=30, metadata={"env": "IDLE_MINUTES_PATIENT"})
+    require_totp: str = field(default="", metadata={"env": "REQUIRE_TOTP"})
+    reset_hours: int = field(default=-1, metadata={"env": "MFA_RESET_HOURS"})
     cors_origins: str = field(default="", metadata={"env": "CORS_ORIGINS"})
     rate_principal: int = field(default=1200, metadata={"env": "RATE_PER_PRINCIPAL"})
     rate_clinic: int = field(default=12000, metadata={"env": "RATE_PER_CLINIC"})
-    rate_sign_in: int = field(default=10, metadata={"env": "RATE_SIGN_IN"})
+    rate_sign_in: int = field(default=5, metadata={"env": "RATE_SIGN_IN"})
     rate_limit_url: str = field(default="", metadata={"env": "RATE_LIMIT_URL"})
     body_kib: int = field(default=256, metadata={"env": "MAX_BODY_KIB"})
     body_seconds: int = field(default=8, metadata={"env": "BODY_SECONDS"})
@@ -50,6 +58,14 @@ class Settings:
     replica_url: str = field(default="", metadata={"env": "REPLICA_URL"})
     release_spacing: int = field(default=-1, metadata={"env": "RELEASE_SPACING_DAYS"})
     egress_allow: str = field(default="", metadata={"env": "FRESHTRAIL_EGRESS_ALLOW"})
+    smtp_host: str = field(default="", metadata={"env": "SMTP_HOST"})
+    smtp_port: int = field(default=587, metadata={"env": "SMTP_PORT"})
+    smtp_tls: str = field(default="starttls", metadata={"env": "SMTP_TLS"})
+    smtp_user: str = field(default="", metadata={"env": "SMTP_USER"})
+    smtp_password: str = field(default="", repr=False, metadata={"env": "SMTP_PASSWORD"})
+    smtp_ca: str = field(default="", metadata={"env": "SMTP_CA_FILE"})
+    mail_from: str = field(default="", metadata={"env": "MAIL_FROM"})
+    app_url: str = field(default="", metadata={"env": "APP_URL"})
     log_level: str = field(default="warning", metadata={"env": "LOG_LEVEL"})
     metrics_port: int = field(default=0, metadata={"env": "METRICS_PORT"})
     backup_dir: str = field(default="", metadata={"env": "BACKUP_DIR"})
@@ -76,6 +92,18 @@ class Settings:
     def owner_url(self) -> str:
         """The database as whoever owns its tables reaches it; without one, as everybody does."""
         return self.migration_database_url or self.url
+
+    @property
+    def totp_required(self) -> bool:
+        """Whether staff sign in with a second factor alone: in production, unless it says `off`."""
+        return (self.require_totp or ("on" if self.mode == "production" else "off")) == "on"
+
+    @property
+    def reset_wait_hours(self) -> int:
+        """Hours between asking and agreeing to remove a colleague's second factor."""
+        if self.reset_hours >= 0:
+            return self.reset_hours
+        return 24 if self.mode == "production" else 0
 
     @property
     def keys(self) -> Path:
@@ -142,6 +170,26 @@ def _check_edge(settings: Settings) -> None:
         )
 
 
+def _check_mail(settings: Settings) -> None:
+    if settings.smtp_host and "@" not in settings.mail_from:
+        raise Unsafe("MAIL_FROM must be the address that mails come from, once SMTP_HOST is set.")
+    if settings.smtp_tls == "none" and settings.smtp_host not in ("", *LOOPBACK):
+        raise Unsafe("SMTP_TLS=none sends one-time tokens in the clear: for this machine alone.")
+    if settings.app_url and not settings.app_url.startswith(("https://", "http://")):
+        raise Unsafe("APP_URL must be the absolute address of the front end that mails link to.")
+
+
+def _check_sign_ins(settings: Settings) -> None:
+    if not 1 <= settings.sign_in_hours <= MOST_HOURS:
+        raise Unsafe(f"SIGN_IN_HOURS must lie between 1 and {MOST_HOURS}.")
+    for name, minutes in (
+        ("IDLE_MINUTES_STAFF", settings.idle_staff),
+        ("IDLE_MINUTES_PATIENT", settings.idle_patient),
+    ):
+        if not 1 <= minutes <= MOST_IDLE:
+            raise Unsafe(f"{name} must lie between 1 and {MOST_IDLE}: it may only be shortened.")
+
+
 def _checked(settings: Settings) -> Settings:
     _check_words(settings)
     if settings.clock and settings.mode == "production":
@@ -157,6 +205,8 @@ def _checked(settings: Settings) -> Settings:
     if not 1 <= settings.access_minutes <= 15:
         raise Unsafe("ACCESS_TOKEN_MINUTES must lie between 1 and 15.")
     _check_edge(settings)
+    _check_sign_ins(settings)
+    _check_mail(settings)
     if not LEAST_DAYS <= settings.keep_events_days <= MOST_DAYS:
         raise Unsafe(f"KEEP_EVENTS_DAYS must lie between {LEAST_DAYS} and {MOST_DAYS}.")
     _refuse_close_releases(settings)
@@ -167,6 +217,8 @@ def _check_words(settings: Settings) -> None:
     for name, given, known in (
         ("FRESHTRAIL_MODE", settings.mode, MODES),
         ("LOG_LEVEL", settings.log_level, LOG_LEVELS),
+        ("SMTP_TLS", settings.smtp_tls, SMTP_TLS),
+        ("REQUIRE_TOTP", settings.require_totp or "on", ("on", "off")),
     ):
         if given not in known:
             raise Unsafe(f"{name} must be one of {', '.join(known)}.")

@@ -19,6 +19,7 @@ from api.config import settings
 from api.core import beats, on_call
 from api.core.alerts import overdue_since
 from api.errors import Unsafe
+from api.outbox import letters
 from api.outbox.lag import oldest_due
 
 OK, WARN, RED = "ok", "warn", "red"
@@ -118,6 +119,30 @@ def _lag(what: str, find: Callable[[], datetime | None]) -> Callable[[], Seen]:
     return look
 
 
+def _mail() -> Seen:
+    if settings().smtp_host:
+        yield OK, f"mails go to {settings().smtp_host}"
+    elif settings().mode == "production":
+        yield RED, "SMTP_HOST is not set: invitations and new passwords reach nobody"
+    else:
+        yield OK, "mails are written to mail.ndjson, where the data lie"
+    if settings().smtp_host and not settings().app_url:
+        yield WARN, "APP_URL is not set: mails hold a code to copy, and no link"
+    with db.transaction() as store:
+        since = letters.oldest_due(store)
+    if since is not None and clock.now() - since > LAG:
+        yield RED, "a mail has waited for more than 5 minutes"
+
+
+def _second_factor() -> Seen:
+    if settings().totp_required:
+        yield OK, "staff sign in with a second factor alone"
+    elif settings().mode == "production":
+        yield WARN, "REQUIRE_TOTP is off: staff sign in by password alone"
+    else:
+        yield OK, "staff may sign in by password alone"
+
+
 def _on_call() -> Seen:
     said = {
         on_call.NOBODY_ON_CALL: "in at least one clinic nobody is on call now",
@@ -175,6 +200,8 @@ LOOKS: dict[str, Callable[[], Seen]] = {
     "worker": _worker,
     "outbox": _lag("delivery", oldest_due),
     "alerts": _lag("escalation", overdue_since),
+    "mail": _mail,
+    "sign-in": _second_factor,
     "on call": _on_call,
     "crisis": _crisis,
     "backup": _backup,

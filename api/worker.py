@@ -5,13 +5,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event, Semaphore
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import OperationalError, TimeoutError as PoolTimeout
 
 from api import db
 from api.core import beats, clocks
-from api.outbox import deliver
+from api.outbox import deliver, letters
 
 log = logging.getLogger("freshtrail.worker")
 NAME = "worker"
@@ -63,8 +64,9 @@ class Worker:
         try:
             self._beat()
             worked = [_everywhere(step) for step in (*clocks.DUE, _share_out)]
+            worked.append(_some(_prune_letters))
             self._work_aside()
-            return any([*worked, self._send()])
+            return any([*worked, self._send(deliver), self._send(letters)])
         except (OperationalError, PoolTimeout):
             log.exception("the database did not answer")
             self.stopping.wait(RECOVER_S)
@@ -82,25 +84,25 @@ class Worker:
                 beats.beat(NAME)
             self._beat_at = monotonic()
 
-    def _send(self) -> bool:
-        """Hand out deliveries while hands are free."""
+    def _send(self, what: Any) -> bool:
+        """Hand out what is due, deliveries or letters, while hands are free."""
         sent = False
-        for clinic_id in _clinics_with(_take):
+        for clinic_id in _clinics_with(_take) if what is deliver else [None]:
             while not self.stopping.is_set() and self._free.acquire(blocking=False):
                 with db.within(clinic_id), db.transaction() as store:
-                    job = deliver.take(store)
+                    job = what.take(store)
                 if job is None:
                     self._free.release()
                     break
-                self._hands.submit(self._deliver, job)
+                self._hands.submit(self._deliver, what, job, clinic_id)
                 sent = True
         return sent
 
-    def _deliver(self, job: deliver.Job) -> None:
+    def _deliver(self, what: Any, job: Any, clinic_id: UUID | None) -> None:
         try:
-            outcome = deliver.send(job)
-            with db.within(job.clinic_id), db.transaction() as store:
-                deliver.settle(store, job, outcome)
+            outcome = what.send(job)
+            with db.within(clinic_id), db.transaction() as store:
+                what.settle(store, job, outcome)
         except Exception:
             # The lease runs out, and the delivery is made anew.
             log.exception("a delivery could not be settled")
@@ -132,6 +134,10 @@ def _long() -> bool:
 
 def _share_out() -> bool:
     return deliver.share_out(db.store())
+
+
+def _prune_letters() -> bool:
+    return letters.prune(db.store())
 
 
 def _take() -> bool:

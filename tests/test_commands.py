@@ -10,7 +10,6 @@ from click.testing import Result
 from flask import Flask
 
 from api import cli, config, db, demo, schema
-from api.access import keys
 from tests.conftest import empty_database
 
 
@@ -33,7 +32,6 @@ def shell(application: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def forget() -> None:
     """What a process reads once is read again, as a new process would."""
     config.settings.cache_clear()
-    keys.private_keys.cache_clear()
 
 
 def test_migrate_brings_an_empty_database_to_the_newest_schema(shell: Any) -> None:

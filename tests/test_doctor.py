@@ -1,6 +1,7 @@
 """The doctor: what is well is a line, what is not is a red one, and the shell is told."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from api.access.users import clinics
 from api.core import beats
 from api.core.alerts import alerts
 from api.core.beats import worker_beats
+from api.outbox.letters import letters, write
 from tests.builders import Scene
 from tests.conftest import empty_database
 
@@ -113,3 +115,36 @@ def test_an_empty_database_is_told_of_and_hides_nothing(shell: Any, tmp_path: Pa
     with empty_database(tmp_path):
         told = shell("doctor")
     assert told.exit_code == 1 and "RED   schema" in told.output and "disk" in told.output
+
+
+@pytest.mark.parametrize(
+    ("more", "mail", "sign_in"),
+    [
+        ({}, ["ok"], ["ok"]),
+        ({"mode": "production"}, ["red"], ["ok"]),
+        ({"mode": "production", "require_totp": "off"}, ["red"], ["warn"]),
+        ({"smtp_host": "m.example", "mail_from": "a@b.example"}, ["ok", "warn"], ["ok"]),
+    ],
+)
+def test_mail_that_reaches_nobody_and_passwords_alone_are_told(
+    scene: Scene,
+    monkeypatch: pytest.MonkeyPatch,
+    more: dict[str, Any],
+    mail: list[str],
+    sign_in: list[str],
+) -> None:
+    changed = replace(config.settings(), **more)
+    monkeypatch.setattr(doctor, "settings", lambda: changed)
+    with db.transaction() as store:
+        store.execute(delete(letters))
+    assert (levels("mail"), levels("sign-in")) == (mail, sign_in)
+
+
+def test_a_mail_that_waits_for_long_is_red(scene: Scene) -> None:
+    with db.transaction() as store:
+        write(store, "invitation", "somebody@test.example", "a-token")
+        old = clock.now() - timedelta(minutes=6)
+        store.execute(update(letters).values(created_at=old))
+    assert levels("mail") == ["ok", "red"]
+    with db.transaction() as store:
+        store.execute(delete(letters))

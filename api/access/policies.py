@@ -54,6 +54,7 @@ TABLE: dict[str, dict[Role, Grant]] = {
     "user:list": {A: CLINIC},
     "user:invite": {A: CLINIC_STEP_UP},
     "user:change": {A: CLINIC_STEP_UP},
+    "user:reset_factor": {A: CLINIC_STEP_UP},
     "user:disable": {A: CLINIC_STEP_UP, O: CLINIC_STEP_UP},
     "clinician:hand_over": {A: CLINIC},
     "room:read": {C: CLINIC, A: CLINIC},
@@ -217,6 +218,7 @@ class Rights:
     privileges: frozenset[str]
     zone: str
     auth_time: datetime
+    seen_at: datetime | None = None
 
     @property
     def is_patient(self) -> bool:

@@ -48,8 +48,8 @@ def prepare(app: Flask) -> JWTManager:
 
 
 @lru_cache
-def _public(kid: str) -> Any:
-    return keys.private_keys()[kid].public_key()
+def _public(private: Any) -> Any:
+    return private.public_key()
 
 
 def _decode_key(header: dict[str, Any], _payload: dict[str, Any]) -> Any:
@@ -58,7 +58,7 @@ def _decode_key(header: dict[str, Any], _payload: dict[str, Any]) -> Any:
     if not known or header.get("alg") != "ES256" or header.get("typ") != TYPE:
         # A subclass of InvalidTokenError: any other error would become a 500.
         raise jwt.InvalidTokenError("no such key")
-    return _public(str(kid))
+    return _public(keys.private_keys()[str(kid)])
 
 
 def issue(sign_in_id: UUID, user_id: UUID, clinic_id: UUID) -> str:
@@ -75,7 +75,8 @@ def read(header: str | None) -> dict[str, Any]:
     """The claims of an `Authorization: Bearer` header; raises `NotSignedIn` for anything else.
 
     A good verdict is remembered by the token's digest for at most 60 s, a refusal never;
-    whether the sign-in still stands is asked of the database at every request.
+    whether the sign-in still stands is asked of the database at every request, and whether the key
+    is still there of its folder.
     """
     if header is None:
         raise NotSignedIn("Sign in first.", error="")
@@ -85,9 +86,9 @@ def read(header: str | None) -> dict[str, Any]:
     digest = sha256(token.encode()).digest()
     now = time.time()
     kept = _good.get(digest)
-    if kept is not None and kept[0] > now:
+    if kept is not None and kept[0] > now and kept[1]["kid"] in keys.private_keys():
         return kept[1]
-    claims = _verified(token)
+    claims = _verified(token) | {"kid": jwt.get_unverified_header(token)["kid"]}
     _remember(digest, min(now + CACHE_S, claims["exp"]), claims)
     return claims
 

@@ -97,9 +97,12 @@ sign_ins = Table(
     Column("last_seen_at", Instant, nullable=False),
     Column("ends_at", Instant, nullable=False),
     Column("revoked_at", Instant),
+    Column("awake_until", Instant),
     PrimaryKeyConstraint("id"),
     ForeignKeyConstraint(["clinic_id", "user_id"], ["users.clinic_id", "users.id"]),
 )
+"""`awake_until` is when it ends unless somebody does something; null in what an older server
+opened, which stands until `ends_at`."""
 Index("ix_sign_ins_user", sign_ins.c.clinic_id, sign_ins.c.user_id)
 refresh_tokens = Table(
     "refresh_tokens",
@@ -178,6 +181,17 @@ def is_password(password: str, hashed: str | None) -> bool:
             return _hasher().verify(hashed or _nobody(), password) and hashed is not None
         except (VerifyMismatchError, InvalidHashError):
             return False
+
+
+def is_weak(hashed: str) -> bool:
+    """Whether the hash was made with less work than one is made with now."""
+    return _hasher().check_needs_rehash(hashed)
+
+
+def hash_again(password: str) -> str:
+    """A hash as they are made now, of a password that was right; no rule for new ones is asked."""
+    with _turn():
+        return _hasher().hash(password)
 
 
 @contextmanager

@@ -21,11 +21,12 @@ from api.access.users import (
     users,
 )
 from api.audit import trail
-from api.core import gate, mail
+from api.core import gate, mail, throttle
 from api.core.merging import merged, refuse_gaps
 from api.core.patients import patients
 from api.core.replay import digest
 from api.core.sign_ins import end_all, new_token
+from api.core.throttle import Purpose
 from api.db import Listing, Page, Store, Values, found, leave_store, match, new_id, page, store
 from api.errors import Invalid
 
@@ -52,11 +53,12 @@ def make_person(
     return make_user(store, clinic_id, account["id"], role, **more)
 
 
-def ask_for_password_reset(email: str) -> None:
+def ask_for_password_reset(email: str, where: str | None = None) -> None:
     """Send a one-time token, good for 30 minutes, if the address has an account; tells nothing.
 
     The same rows are read and written for an address that has none, so that time tells nothing.
     """
+    throttle.count(Purpose.RESET, email, where)
     account = find_account(store(), email)
     token, moment = new_token(), clock.now()
     store().execute(password_resets.delete().where(password_resets.c.expires_at <= moment))
@@ -67,19 +69,23 @@ def ask_for_password_reset(email: str) -> None:
             expires_at=moment + RESET_LASTS,
         )
     )
-    if account is not None:
+    if account is None:
+        mail.send_to_nobody("password_reset", token)
+    else:
         mail.send(email_of(account), "password_reset", token)
 
 
-def reset_password(token: str, password: str) -> None:
+def reset_password(token: str, password: str, where: str | None = None) -> None:
     """Set a new password with a token of the mail; every sign-in of the account ends.
 
     Raises `Invalid` for a token that is unknown, used or old, before anything is hashed.
     """
+    tried = throttle.count(Purpose.TOKEN, token, where)
     good = _good_reset(token, clock.now())
     row = store().row(select(password_resets.c.account_id).where(*good))
     if row is None:
         raise no_such_token()
+    throttle.forgive(tried)
     refuse_own_address(_address_of(row["account_id"]), password)
     leave_store()
     hashed = hash_password(password)

@@ -18,11 +18,14 @@ from sqlalchemy import (
     Table,
     Uuid,
     and_,
+    column,
     exists,
     false,
     literal,
+    literal_column,
     or_,
     select,
+    table as plain_table,
     true,
 )
 
@@ -35,6 +38,8 @@ from api.db import Instant, Sealed, Values, found, metadata, of, store, tenant_t
 from api.errors import NotAllowed, NotSignedIn
 
 STEP_UP = timedelta(minutes=5)
+LONGEST_IDLE = timedelta(minutes=60)
+"""How long staff may do nothing while they have a dosing session in progress."""
 DUTY_BEFORE, DUTY_AFTER = timedelta(hours=24), timedelta(hours=72)
 
 care_team = tenant_table(
@@ -68,6 +73,8 @@ Index(
     "ix_session_clinicians_duty",
     *session_clinicians.c["clinic_id", "clinician_id", "patient_id", "duty_until"],
 )
+_sessions = plain_table("sessions", *map(column, ("clinic_id", "id", "kind", "state")))
+"""Of sessions, all that is asked here is whether a dosing session is in progress."""
 past_duties = tenant_table(
     "past_duties",
     Column("clinician_id", Uuid, nullable=False),
@@ -126,7 +133,7 @@ def _sign_in(actor: Actor) -> Any:
             sign_ins.c.id == actor.sign_in_id,
             sign_ins.c.user_id == actor.user_id,
             sign_ins.c.clinic_id == actor.clinic_id,
-            *stands(clock.now()),
+            *stands(clock.now(), clock.now() - LONGEST_IDLE),
         )
     )
 
@@ -140,18 +147,40 @@ SIGN_IN_COLUMNS = (
     users.c.privileges.label("privileges"),
     clinics.c.time_zone.label("zone"),
     sign_ins.c.auth_time.label("auth_time"),
+    sign_ins.c.last_seen_at.label("seen_at"),
 )
 
 
-def stands(moment: Any) -> list[ColumnElement[bool]]:
-    """The conditions under which a sign-in still counts."""
+def stands(moment: Any, lately: Any) -> list[ColumnElement[bool]]:
+    """The conditions under which a sign-in still counts at a moment.
+
+    `lately` is as long before it as whoever has a dosing session in progress may be idle.
+    """
     return [
         sign_ins.c.revoked_at.is_(None),
         sign_ins.c.ends_at > moment,
+        or_(
+            sign_ins.c.awake_until.is_(None),
+            sign_ins.c.awake_until > moment,
+            and_(sign_ins.c.last_seen_at > lately, _is_dosing()),
+        ),
         sign_ins.c.security_version == users.c.security_version,
         users.c.disabled_at.is_(None),
         users.c.deleted_at.is_(None),
     ]
+
+
+def _is_dosing() -> ColumnElement[bool]:
+    """Whether whoever is signed in is named on a dosing session in progress."""
+    s, named = _sessions.c, session_clinicians.c
+    return exists().where(
+        named.clinic_id == sign_ins.c.clinic_id,
+        named.clinician_id == sign_ins.c.user_id,
+        s.clinic_id == named.clinic_id,
+        s.id == named.session_id,
+        s.kind == literal_column("'dosing'"),
+        s.state == literal_column("'in_progress'"),
+    )
 
 
 def rights_of(row: Values) -> Rights:
@@ -165,6 +194,7 @@ def rights_of(row: Values) -> Rights:
         privileges=frozenset(row["privileges"]),
         zone=row["zone"],
         auth_time=row["auth_time"],
+        seen_at=row["seen_at"],
     )
 
 

@@ -1,5 +1,6 @@
 """Half a sign-in: the password was right, the code of the second factor is still to come."""
 
+import secrets
 from datetime import timedelta
 from typing import Any, Final
 
@@ -11,8 +12,13 @@ from api.core.replay import digest
 from api.db import Instant, Values, leave_store, metadata, store, transaction
 
 HALF_LASTS: Final = timedelta(minutes=5)
+ENROLMENT_LASTS: Final = timedelta(minutes=15)
+"""How long one who must set up a second factor has for it."""
 MAX_TRIES: Final = 5
 """Codes that may be tried with one token."""
+
+TOKEN_BYTES: Final = 32
+"""256 bits, as RFC 6749 section 10.10 asks for: a guess succeeds with at most 2^-160."""
 
 half_sign_ins = Table(
     "half_sign_ins",
@@ -29,7 +35,12 @@ half_sign_ins = Table(
 """Whoever gave the right password and no code yet; it opens nothing but the second question."""
 
 
-def open_half(user: Values, token: str) -> None:
+def new_token() -> str:
+    """An opaque secret of 256 bits; only its digest is ever stored."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def open_half(user: Values, token: str, lasts: timedelta = HALF_LASTS) -> None:
     """Keep that this user's password was right; in a transaction of its own: a refusal follows."""
     leave_store()
     moment = clock.now()
@@ -42,7 +53,7 @@ def open_half(user: Values, token: str) -> None:
                 clinic_id=user["clinic_id"],
                 user_id=user["id"],
                 security_version=user["security_version"],
-                expires_at=moment + HALF_LASTS,
+                expires_at=moment + lasts,
                 tries=0,
             )
         )

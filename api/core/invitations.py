@@ -24,11 +24,12 @@ from api.access.users import (
 )
 from api.audit import trail
 from api.config import settings
-from api.core import gate, mail
+from api.core import gate, mail, throttle
 from api.core.accounts import no_such_token, refuse_own_address, set_first_password
 from api.core.patients import patients
 from api.core.replay import digest
 from api.core.sign_ins import new_token
+from api.core.throttle import Purpose
 from api.db import Listing, Page, Values, found, leave_store, match, new_id, page, store, within
 from api.errors import Conflict, Invalid, NotSignedIn, Stale
 
@@ -181,11 +182,12 @@ def _of_clinic(actor: Actor, invitation_id: UUID) -> Values:
     return row
 
 
-def accept_invitation(token: str, password: str) -> Values:
+def accept_invitation(token: str, password: str, where: str | None = None) -> Values:
     """The new user: with a new account, or with the address's own when the password is its own.
 
     Raises `Invalid` for a token that is unknown, used or old, before anything is hashed.
     """
+    tried = throttle.count(Purpose.TOKEN, token, where)
     row = _open_invitation(token, clock.now())
     account = find_account(store(), row["email"])
     leave_store()
@@ -195,6 +197,7 @@ def accept_invitation(token: str, password: str) -> Values:
     if known is None:
         refuse_own_address(row["email"], password)
     hashed = None if known is not None else hash_password(password)
+    throttle.forgive(tried)
     store().stand_in(row["clinic_id"])
     try:
         store().change(invitations, row, {"accepted_at": clock.now()})

@@ -9,8 +9,9 @@ from api import clock
 from api.access.policies import Actor
 from api.access.users import accounts, is_password, sign_ins, users
 from api.audit import trail
-from api.core import gate, second_factors
+from api.core import awake, gate, second_factors, throttle
 from api.core.sign_ins import ended_refusal, ending
+from api.core.throttle import Purpose
 from api.db import Listing, Page, Values, leave_store, page, store
 from api.errors import NotFound, NotSignedIn
 
@@ -18,11 +19,15 @@ from api.errors import NotFound, NotSignedIn
 def step_up(actor: Actor, password: str | None, otp: str | None = None) -> None:
     """Confirm who is there: the sign-in counts as fresh from now on; its end does not move."""
     gate.admit(actor, "sign_in:step_up")
+    tried = throttle.count(Purpose.PROOF, str(actor.user_id), actor.client_ip)
     account = _account(actor)
     if not _proves(account, password, otp):
         raise NotSignedIn("That is not right.", error="insufficient_user_authentication")
+    store().commit()
+    throttle.forgive(tried)
     moment = clock.now()
-    fresh = {"auth_time": moment, "last_seen_at": moment}
+    until = moment + awake.longest_idle(actor.rights.role)
+    fresh = {"auth_time": moment, "last_seen_at": moment, "awake_until": until}
     mine = sign_ins.update().where(
         sign_ins.c.id == actor.sign_in_id, sign_ins.c.revoked_at.is_(None)
     )
@@ -54,7 +59,8 @@ def list_sign_ins(actor: Actor, asked: Page) -> Listing:
     """The actor's own sign-ins that still stand, newest first, the one at hand marked."""
     gate.admit(actor, "sign_in:list")
     moment = clock.now()
-    past = case((sign_ins.c.ends_at <= moment, sign_ins.c.ends_at))
+    over = func.coalesce(sign_ins.c.awake_until, sign_ins.c.ends_at)
+    past = case((sign_ins.c.ends_at <= moment, sign_ins.c.ends_at), (over <= moment, over))
     gone = func.coalesce(sign_ins.c.revoked_at, past).label("deleted_at")
     changed = func.coalesce(sign_ins.c.revoked_at, past, sign_ins.c.last_seen_at)
     mine: Any = (

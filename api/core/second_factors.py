@@ -28,7 +28,8 @@ from api import clock, vault
 from api.access.policies import Actor
 from api.access.users import accounts, email_of, users
 from api.audit import trail
-from api.core import gate, mail
+from api.core import gate, mail, throttle
+from api.core.throttle import Purpose
 from api.db import Instant, Sealed, Values, found, metadata, store
 from api.errors import Conflict, Invalid, NotFound
 
@@ -88,6 +89,11 @@ def make_totp(actor: Actor) -> Values:
     account = _account(actor)
     if is_on(account["id"]):
         raise Conflict("Remove the second factor in use first.", state="on", allowed=["remove"])
+    return new_secret(account)
+
+
+def new_secret(account: Values) -> Values:
+    """A secret for the app of an account that has none in use, told this once."""
     secret, mine = pyotp.random_base32(), second_factors.c.account_id == account["id"]
     waiting = and_(mine, second_factors.c.confirmed_at.is_(None))
     store().execute(second_factors.delete().where(waiting))
@@ -110,7 +116,12 @@ def confirm_totp(actor: Actor, code: str) -> Values:
     Raises `Conflict` when nothing waits for a code, `Invalid` for a wrong one.
     """
     gate.admit(actor, "second_factor:confirm")
-    account = _account(actor)
+    throttle.count(Purpose.PROOF, str(actor.user_id), actor.client_ip)
+    return {"recovery_codes": turn_on(_account(actor), code)}
+
+
+def turn_on(account: Values, code: str) -> list[str]:
+    """The recovery codes of a second factor that is on from now on; raises as `confirm_totp`."""
     row = store().row(select(second_factors).where(second_factors.c.account_id == account["id"]))
     if row is None or row["confirmed_at"] is not None:
         raise Conflict("No second factor waits for its first code.", allowed=["make"])
@@ -125,7 +136,7 @@ def confirm_totp(actor: Actor, code: str) -> Values:
     if step is None or store().execute(turned_on).rowcount != 1:
         raise Invalid([("/otp", "This code is not right, or not any more.")])
     mail.send(email_of(account), "second_factor_on")
-    return {"recovery_codes": _new_codes(account["id"])}
+    return _new_codes(account["id"])
 
 
 def renew_recovery_codes(actor: Actor) -> Values:
@@ -141,7 +152,11 @@ def renew_recovery_codes(actor: Actor) -> Values:
 def remove_totp(actor: Actor) -> None:
     """Sign in by password alone from now on; raises `NotFound` when it is so already."""
     gate.admit(actor, "second_factor:remove")
-    account = _account(actor)
+    turn_off(_account(actor))
+
+
+def turn_off(account: Values) -> None:
+    """Let the account sign in by password alone; raises `NotFound` when it is so already."""
     store().execute(recovery_codes.delete().where(recovery_codes.c.account_id == account["id"]))
     mine = second_factors.c.account_id == account["id"]
     if store().execute(second_factors.delete().where(mine)).rowcount != 1:

@@ -4,7 +4,6 @@ No hash is made while a transaction is open, so that nobody waits for the databa
 """
 
 import logging
-import secrets
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -23,13 +22,13 @@ from api.access.users import (
 )
 from api.audit import trail
 from api.config import settings
-from api.core import gate, half_sign_ins, second_factors
+from api.core import awake, gate, half_sign_ins, known_devices, passwords, second_step, throttle
+from api.core.half_sign_ins import new_token as new_token
 from api.core.replay import digest
+from api.core.throttle import Purpose
 from api.db import Values, leave_store, new_id, store, transaction, within
 from api.errors import Conflict, Invalid, NotSignedIn
 
-TOKEN_BYTES = 32
-"""256 bits, as RFC 6749 section 10.10 asks for: a guess succeeds with at most 2^-160."""
 SAME_SUCCESSOR = timedelta(minutes=10)
 """How long a lost answer to a refresh may be asked for again."""
 PLACE = "refresh_tokens.successor"
@@ -38,61 +37,50 @@ NOBODY = UUID(int=0)
 log = logging.getLogger("freshtrail")
 
 
-def new_token() -> str:
-    """An opaque secret of 256 bits; only its digest is ever stored."""
-    return secrets.token_urlsafe(TOKEN_BYTES)
-
-
 def sign_in(
-    email: str, password: str, clinic_id: UUID | None = None, otp: str | None = None
+    email: str,
+    password: str,
+    clinic_id: UUID | None = None,
+    otp: str | None = None,
+    where: str | None = None,
+    known_by: str | None = None,
 ) -> Values:
     """A new sign-in: its ids and first refresh token.
 
     Raises `NotSignedIn`, in the same words and after one hash, whether the account is unknown,
     disabled or the password wrong; `Conflict` with the memberships when a clinic must be chosen.
     An account with a second factor gives its code as well, or gets an `mfa_token` to give it with.
+    Tries are counted, with the address `where` from; who tries too often meets `TooMany`, unless
+    it is on a device that the account is `known_by`: an earlier refresh token.
     """
     trail.begin("sign_in:open")
+    device = known_devices.find_device(email, known_by)
+    tried = throttle.count(Purpose.SIGN_IN, email, where, device)
     account = find_account(store(), email)
     # Read before the hash: a password that is reset meanwhile raises the security version, and
     # the sign-in of the old password is then born ended. Asked for an unknown account as well.
     memberships = _memberships(account["id"] if account else NOBODY)
     leave_store()
-    if not is_password(password, account["password_hash"] if account else None):
+    hashed = account["password_hash"] if account else None
+    if not is_password(password, hashed):
         raise _wrong()
     user = _chosen(memberships, clinic_id)
-    _ask_second(user, otp)
+    throttle.forgive(tried)
+    passwords.strengthen(user["account_id"], password, hashed)
+    second_step.ask(user, otp, where)
     return open_sign_in(user)
 
 
-def _ask_second(user: Values, otp: str | None) -> None:
-    if not second_factors.is_on(user["account_id"]):
-        return
-    if otp is None:
-        token = new_token()
-        half_sign_ins.open_half(user, token)
-        raise NotSignedIn(
-            "Send a code of your app, or a recovery code.", error="mfa_required", mfa_token=token
-        )
-    if not second_factors.is_taken(user["account_id"], otp):
-        raise _wrong_code()
-
-
-def _wrong_code() -> NotSignedIn:
-    return NotSignedIn("The code is not right, or not any more.", error="")
-
-
-def finish_sign_in(mfa_token: str, otp: str) -> Values:
+def finish_sign_in(mfa_token: str, otp: str, where: str | None = None) -> Values:
     """A new sign-in for whoever gave the right password before, and now gives the code.
 
     Raises `NotSignedIn` in the same words for a wrong code and a token that is used up or old.
     """
     trail.begin("sign_in:open")
-    user = half_sign_ins.find_half(mfa_token)
-    if user is None or not second_factors.is_taken(user["account_id"], otp):
-        raise _wrong_code()
+    user = second_step.half_in(mfa_token, where)
+    second_step.take_code(user, otp, where)
     if not half_sign_ins.use_half(mfa_token):
-        raise _wrong_code()
+        raise second_step.wrong_code()
     return open_sign_in(user)
 
 
@@ -140,6 +128,7 @@ def open_sign_in(user: Values) -> Values:
             auth_time=moment,
             created_at=moment,
             last_seen_at=moment,
+            awake_until=moment + awake.longest_idle(user["role"]),
             ends_at=moment + timedelta(hours=settings().sign_in_hours),
         )
     )
@@ -156,20 +145,22 @@ def _add_token(token: str, sign_in_id: UUID, moment: datetime) -> None:
     )
 
 
-def refresh(token: str, key: str | None = None) -> Values:
+def refresh(token: str, key: str | None = None, is_deed: bool = True) -> Values:
     """The sign-in of a refresh token, the token's one successor, and whether it was told before.
 
     A token that was used before ends its sign-in, unless the same `key` asks within ten minutes
     and the successor is still unused: then that successor again. Raises `NotSignedIn`.
+    Only where it `is_deed`, not done in the background, does the sign-in stay awake longer for it.
     """
     successor, moment = new_token(), clock.now()
     sign_in_id = _use(token, successor, key, moment)
     if sign_in_id is None:
-        return _used_before(token, key, moment)
+        return _used_before(token, key, moment, is_deed)
     if key is not None:
         _check_key(sign_in_id, token, key, moment)
     _add_token(successor, sign_in_id, moment)
-    return _standing(sign_in_id, moment) | {"refresh_token": successor, "replayed": False}
+    ids = _standing(sign_in_id, moment, is_deed)
+    return ids | {"refresh_token": successor, "replayed": False}
 
 
 def _check_key(sign_in_id: UUID, token: str, key: str, moment: datetime) -> None:
@@ -203,7 +194,7 @@ def _use(token: str, successor: str, key: str | None, moment: datetime) -> UUID 
     return found
 
 
-def _used_before(token: str, key: str | None, moment: datetime) -> Values:
+def _used_before(token: str, key: str | None, moment: datetime, is_deed: bool) -> Values:
     row = store().row(select(refresh_tokens).where(refresh_tokens.c.hash == digest(token)))
     if row is None:
         raise ended_refusal()
@@ -211,7 +202,8 @@ def _used_before(token: str, key: str | None, moment: datetime) -> Values:
         _end_family(row["sign_in_id"], moment)
         raise ended_refusal()
     successor = vault.unseal_json(row["successor"], PLACE, row["hash"])
-    return _standing(row["sign_in_id"], moment) | {"refresh_token": successor, "replayed": True}
+    ids = _standing(row["sign_in_id"], moment, is_deed)
+    return ids | {"refresh_token": successor, "replayed": True}
 
 
 def _asked_again(row: Values, key_hash: str, moment: datetime) -> bool:
@@ -243,18 +235,21 @@ def ended_refusal() -> NotSignedIn:
     return NotSignedIn("The sign-in has ended.")
 
 
-def _standing(sign_in_id: UUID, moment: datetime) -> Values:
-    """The ids of a sign-in that still counts, seen just now; raises `NotSignedIn` otherwise."""
+def _standing(sign_in_id: UUID, moment: datetime, is_deed: bool) -> Values:
+    """The ids of a sign-in that still counts; raises `NotSignedIn` otherwise."""
     stand_in_clinic_of(store(), sign_in_id)
     mine = and_(users.c.clinic_id == sign_ins.c.clinic_id, users.c.id == sign_ins.c.user_id)
-    still = exists().where(mine, *gate.stands(moment))
-    seen = (
+    still = exists().where(mine, *gate.stands(moment, moment - gate.LONGEST_IDLE))
+    seen: Any = {"last_seen_at": sign_ins.c.last_seen_at}
+    if is_deed:
+        seen = {"last_seen_at": moment, "awake_until": awake.awake_from(moment)}
+    kept = (
         sign_ins.update()
         .where(sign_ins.c.id == sign_in_id, still)
-        .values(last_seen_at=moment)
+        .values(seen)
         .returning(sign_ins.c.id.label("sign_in_id"), sign_ins.c.user_id, sign_ins.c.clinic_id)
     )
-    row = store().execute(seen).mappings().first()
+    row = store().execute(kept).mappings().first()
     if row is None:
         raise ended_refusal()
     return dict(row)

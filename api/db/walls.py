@@ -26,6 +26,8 @@ OUTSIDE: Final[Mapping[str, str]] = {
     "second_factors": "found by the account, before any clinic is chosen; the secret is sealed",
     "recovery_codes": "found by the account, before any clinic is chosen; blind indexes alone",
     "client_assertions": "digests of what an EHR client sent once, so that it is not taken twice",
+    "throttles": "counts of tries under blind names, asked before anybody is known; of no clinic",
+    "letters": "mails on their way to an account, whatever its clinics; address and token sealed",
     "password_resets": "found by the digest of a secret; belongs to an account",
     "worker_beats": "when each worker was last heard of; of no clinic",
     "alembic_version": "where the schema stands",

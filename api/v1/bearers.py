@@ -5,9 +5,10 @@ from typing import Any
 
 from flask import g, request
 
+from api.core import throttle
 from api.core.one_use import GONE
+from api.core.throttle import Purpose
 from api.errors import NotFound
-from api.v1 import quota
 from api.v1.resource import Blueprint
 from api.v1.signin import MAX_TOKEN
 
@@ -19,9 +20,10 @@ def known_by_token(blp: Blueprint, bearer_of: Callable[..., Any]) -> None:
         token = (request.view_args or {}).get("token")
         if token is None:
             return
-        quota.spend_sign_in(token[:MAX_TOKEN], request.remote_addr)
+        tried = throttle.count(Purpose.TOKEN, token[:MAX_TOKEN], request.remote_addr)
         if len(token) > MAX_TOKEN:
             raise NotFound(GONE)
         g.actor = bearer_of(token, g.request_id, request.remote_addr)
+        throttle.forgive(tried)
 
     blp.before_request(know)

@@ -24,6 +24,7 @@ from api.v1 import (
     dose_plans,
     dosing,
     dosing_board,
+    factor_resets,
     goals,
     handover,
     history,
@@ -68,6 +69,7 @@ RESOURCES: tuple[Blueprint, ...] = (
     me.blp,
     clinic.blp,
     users.blp,
+    factor_resets.blp,
     handover.blp,
     history.blp,
     clients.blp,
@@ -120,6 +122,10 @@ The REST API of Freshtrail for clinic front ends. Sign in with `POST /auth/token
 token as `Authorization: Bearer`. Every change names the version it is meant for (`If-Match`),
 every `POST` may carry an `Idempotency-Key`, every list is walked by `next_cursor`, and every
 refusal is a problem document (RFC 9457) whose `type` is listed in the README.
+
+A sign-in with which nothing is done ends: after 15 minutes for staff (60 while a dosing session of
+theirs is in progress), after 30 for patients. Send `X-Background: 1` with what nobody asked for,
+such as polling and refreshing by a timer, so that it keeps no sign-in awake.
 """
 
 

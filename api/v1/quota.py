@@ -10,7 +10,6 @@ from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 
 from api.access.policies import Actor
-from api.access.users import blind_email
 from api.config import settings
 from api.errors import TooMany
 
@@ -70,34 +69,13 @@ def spend(actor: Actor) -> None:
         raise TooMany("Slow down.", retry_after=_seconds(key))
 
 
-FROM_ANYWHERE = 3
-"""An account takes so many times the limit from all addresses together: one who tries from one
-address can't keep its owner out, who comes from another."""
-FOR_ANYBODY = 10
-"""An address may try so many times the limit for all accounts together: a clinic shares one."""
-
-
-def spend_sign_in(email: str, address: str | None) -> None:
-    """Count an attempt for this account from this address; never a lock-out, only a wait.
-
-    Counted for the pair, the account and the address. Every spelling that finds the account
-    counts for it, and the count is kept under its blind index: it names nobody.
-    """
-    whose, where, once = blind_email(email), address or "", settings().rate_sign_in
-    buckets = (
-        (_limit(once), "sign_in", whose, where),
-        (_limit(once * FOR_ANYBODY), "sign_in_from", where),
-        (_limit(once * FROM_ANYWHERE), "sign_in_to", whose),
-    )
-    for limit, *key in buckets:
-        if not _limiter().hit(limit, *key):
-            wait = _seconds(limit.key_for(*key))
-            raise TooMany("Too many sign-ins. Wait a little.", retry_after=wait)
+ASSERTIONS = 20
+"""How many times the setting for sign-ins an address may ask for clients' tokens a minute."""
 
 
 def spend_assertion(address: str | None) -> None:
     """Count a client that comes for a token, by its address; raises `TooMany`."""
-    limit, where = _limit(settings().rate_sign_in * FOR_ANYBODY), address or ""
+    limit, where = _limit(settings().rate_sign_in * ASSERTIONS), address or ""
     if not _limiter().hit(limit, "assertion_from", where):
         wait = _seconds(limit.key_for("assertion_from", where))
         raise TooMany("Too many sign-ins. Wait a little.", retry_after=wait)

@@ -11,7 +11,6 @@ from api.access.users import MAX_PASSWORD, MIN_PASSWORD
 from api.config import settings
 from api.core import accounts, gate, own_sign_ins, sign_ins
 from api.paging import Listing, Values
-from api.v1 import quota
 from api.v1.forms import Ask, Flag, Id, Instant, Show, Words, shown
 from api.v1.resource import Blueprint, idempotency_key
 
@@ -39,6 +38,13 @@ class SignInSchema(Ask):
     password = tried_password()
     otp = Words(20, metadata={"description": "A code of the authenticator app, or for recovery."})
     mfa_token = Words(MAX_TOKEN, metadata={"description": "Goes with `otp` and nothing else."})
+    known_by = Words(
+        MAX_TOKEN,
+        metadata={
+            "description": "A refresh token of yours, spent or ended: while others try your "
+            "account, by it you need not wait with them."
+        },
+    )
     clinic_id = Id(metadata={"description": "Needed when the account belongs to several clinics."})
 
     @ma.validates_schema
@@ -131,22 +137,19 @@ def sign_in(values: Values) -> Values:
     `mfa_required` with an `mfa_token`, to be sent here with `otp` within five minutes.
     """
     opened = _finish(values) if "mfa_token" in values else _begin(values)
-    g.actor = _signed_in(opened)
-    return _access(opened) | {"refresh_token": opened["refresh_token"]}
+    g.actor = signed_in(opened)
+    return access(opened) | {"refresh_token": opened["refresh_token"]}
 
 
 def _begin(values: Values) -> Values:
-    quota.spend_sign_in(values["email"], request.remote_addr)
-    pair = (values["email"], values["password"])
-    return sign_ins.sign_in(*pair, values.get("clinic_id"), values.get("otp"))
+    return sign_ins.sign_in(**values, where=request.remote_addr)
 
 
 def _finish(values: Values) -> Values:
-    quota.spend_sign_in(values["mfa_token"], request.remote_addr)
-    return sign_ins.finish_sign_in(values["mfa_token"], values["otp"])
+    return sign_ins.finish_sign_in(**values, where=request.remote_addr)
 
 
-def _signed_in(opened: Values) -> Actor:
+def signed_in(opened: Values) -> Actor:
     """Who has just come in, so that the trail can name them."""
     ids = (opened["sign_in_id"], opened["user_id"], opened["clinic_id"])
     actor = Actor(*ids, request_id=g.request_id, client_ip=request.remote_addr)
@@ -154,7 +157,8 @@ def _signed_in(opened: Values) -> Actor:
     return actor
 
 
-def _access(ids: Values) -> Values:
+def access(ids: Values) -> Values:
+    """An access token of a sign-in, as it is answered."""
     return {
         "access_token": tokens.issue(ids["sign_in_id"], ids["user_id"], ids["clinic_id"]),
         "token_type": "Bearer",
@@ -178,10 +182,15 @@ def refresh(values: Values) -> Values:
     A refresh token is good once. If the answer was lost, send it again with the same
     `Idempotency-Key` within ten minutes; any other second use ends the sign-in.
     """
-    ids = sign_ins.refresh(values["refresh_token"], idempotency_key())
+    ids = sign_ins.refresh(values["refresh_token"], idempotency_key(), is_deed())
     if ids["replayed"]:
         after_this_request(_say_replayed)
-    return _access(ids) | {"refresh_token": ids["refresh_token"]}
+    return access(ids) | {"refresh_token": ids["refresh_token"]}
+
+
+def is_deed() -> bool:
+    """Whether somebody does this; what runs in the background (`X-Background`) is no deed."""
+    return "X-Background" not in request.headers
 
 
 def _say_replayed(response: Response) -> Response:
@@ -219,10 +228,9 @@ def step_up(actor: Actor, values: Values) -> Values:
 
     For five minutes the sign-in then counts as fresh, as some operations ask for.
     """
-    quota.spend_sign_in(str(actor.user_id), request.remote_addr)
     own_sign_ins.step_up(actor, values.get("password"), values.get("otp"))
     ids = {"sign_in_id": actor.sign_in_id, "user_id": actor.user_id, "clinic_id": actor.clinic_id}
-    return _access(ids)
+    return access(ids)
 
 
 @blp.offer(
@@ -239,8 +247,7 @@ def ask_for_password_reset(values: Values) -> Values:
 
     The answer is the same whether or not the address has an account.
     """
-    quota.spend_sign_in(values["email"], request.remote_addr)
-    accounts.ask_for_password_reset(values["email"])
+    accounts.ask_for_password_reset(values["email"], request.remote_addr)
     return {"detail": "If the address has an account, a mail with the next step is on its way."}
 
 
@@ -258,8 +265,7 @@ def reset_password(values: Values) -> None:
     The token is good once and for 30 minutes. Every sign-in of the account ends, and nobody is
     signed in by this.
     """
-    quota.spend_sign_in(values["token"], request.remote_addr)
-    accounts.reset_password(values["token"], values["password"])
+    accounts.reset_password(**values, where=request.remote_addr)
 
 
 @blp.offer("GET", "/me/sign-ins", "sign_in:list", answer=SignedInSchema, paged=True)

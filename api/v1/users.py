@@ -10,7 +10,6 @@ from api.access.policies import Actor, Privilege, Profession, Role
 from api.access.users import MAX_PASSWORD, MIN_PASSWORD
 from api.core import accounts, invitations, staffing
 from api.paging import Listing, Values
-from api.v1 import quota
 from api.v1.forms import Ask, Choice, Id, Instant, Many, Show, Words, shown
 from api.v1.me import PlaceSchema
 from api.v1.resource import Blueprint, PageQuery
@@ -225,5 +224,4 @@ def accept_invitation(values: Values) -> Values:
 
     With a new password, or with the address's own where it has an account; nobody is signed in.
     """
-    quota.spend_sign_in(values["token"], request.remote_addr)
-    return invitations.accept_invitation(values["token"], values["password"])
+    return invitations.accept_invitation(**values, where=request.remote_addr)

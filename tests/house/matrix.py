@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import pyotp
 from flask import Flask
 from sqlalchemy import func, literal, select, union_all
 
 from api import clock, db
+from api.access.policies import Role
 from api.audit.seal import audit_heads, audit_seals
 from api.audit.trail import audit_event_patients, audit_events
-from api.core import amendments, release, staffing
+from api.core import amendments, factor_resets, release, second_factors, staffing
 from api.core.replay import idempotency_keys
+from api.core.throttle import throttles
 from api.core.treatment import notes
 from api.outbox import events
 from api.outbox.tables import webhook_deliveries
@@ -27,8 +30,9 @@ from tests.research import clinic
 
 PERSONAS = ("PS", "PO", "CT", "CN", "CA", "PR", "AY", "XT", "XA", "XP", "AN")
 TABLE = Path(__file__).with_name("matrix.txt")
-UNCOUNTED = {audit_events, audit_event_patients, audit_heads, audit_seals, idempotency_keys}
-"""What a refusal may leave behind: its own trail."""
+TRAIL = {audit_events, audit_event_patients, audit_heads, audit_seals, idempotency_keys}
+UNCOUNTED = TRAIL | {throttles}
+"""What a refusal may leave behind: its own trail, and that it was tried."""
 
 
 def rows() -> dict[str, dict[str, str]]:
@@ -324,6 +328,23 @@ def a_denied_request(world: World) -> db.Values:
     return amendments.deny_amendment(world.scene["PR"].actor, made["id"], why)
 
 
+def a_person_with_codes(world: World) -> db.Values:
+    """A colleague who signs in with a second factor."""
+    who = builders.make_person(world.scene.clinic_id)
+    secret = second_factors.make_totp(who.actor)["secret"]
+    db.store().commit()  # tries are counted in transactions of their own
+    second_factors.confirm_totp(who.actor, pyotp.TOTP(secret).now())
+    return {"id": who.user_id}
+
+
+def a_factor_reset(world: World) -> db.Values:
+    """The wish of another administrator that a colleague's second factor be removed."""
+    other = builders.make_person(world.scene.clinic_id, Role.ADMINISTRATOR)
+    whose = a_person_with_codes(world)["id"]
+    why = {"reason": "Lost phone and codes."}
+    return factor_resets.ask_for_factor_reset(other.actor, whose, why)
+
+
 REMS = "/sessions/{session_id}/rems-form"
 DECIDED = "/notes/{note_id}/unlock-requests/{request_id}"
 AMENDED = {
@@ -342,6 +363,8 @@ INSTEAD: dict[str, tuple[str, set[str]]] = {
     "asked_id": ("request_id", AMENDED),
     "denied_id": ("request_id", {"POST /amendment-requests/{request_id}/disagree"}),
     "disabled_id": ("user_id", {"POST /users/{user_id}/enable"}),
+    "armed_id": ("user_id", {"POST /users/{user_id}/mfa-resets"}),
+    "refused_id": ("reset_id", {"POST /mfa-resets/{reset_id}/withdraw"}),
     "theirs_id": ("note_id", {f"POST {DECIDED}/approve", f"POST {DECIDED}/deny"}),
 }
 """The record that a path means at some routes: its name there, and which routes these are."""
@@ -350,6 +373,9 @@ OF_PERSONA: dict[str, Callable[[World, str], str]] = {
     "user_id": lambda world, _persona: str(world.scene["CT"].user_id),
     "disabled_id": _by_core("disabled_id", a_disabled_user),
     "denied_id": _by_core("denied_id", a_denied_request),
+    "armed_id": _by_core("armed_id", a_person_with_codes),
+    "reset_id": _by_core("reset_id", a_factor_reset),
+    "refused_id": _by_core("refused_id", a_factor_reset),
     "clinician_id": lambda world, _persona: str(world.scene["CT"].user_id),
     "clinic_id": lambda world, _persona: str(world.scene.clinic_id),
     "key": lambda _world, _persona: "phq-9",
@@ -469,6 +495,7 @@ BODIES: dict[str, Body] = {
     "POST /amendment-requests/{request_id}/extend": {"reason": "A leave."},
     "POST /amendment-requests/{request_id}/disagree": {"text": "It was the 30th."},
     "PATCH /users/{user_id}": {"privileges": ["administer"]},
+    "POST /users/{user_id}/mfa-resets": {"reason": "Lost phone and codes."},
     "POST /clinicians/{clinician_id}/handover": lambda world: {
         "to_clinician_id": str(world.colleague.user_id),
         "reason": "A longer leave.",
@@ -550,6 +577,7 @@ SEEDED: dict[str, tuple[str, ...]] = {
     "GET /patients/{patient_id}/amendment-requests": ("asked_id",),
     "GET /patients/{patient_id}/notes": ("note_id",),
     "GET /invitations": ("invitation_id",),
+    "GET /mfa-resets": ("reset_id",),
     "GET /webhooks": ("webhook_id",),
     "GET /rooms": ("room_id",),
     "GET /clients": ("client_id",),
@@ -566,6 +594,7 @@ MARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "GET /clinicians": ("user_id", ("CT", "CN", "CA")),
     "GET /check-in-plan-templates": ("template_key", ("CT", "CN")),
     "GET /invitations": ("invitation_id", ("CA",)),
+    "GET /mfa-resets": ("reset_id", ("CA",)),
     "GET /alerts": ("alert_id", ("CT",)),
     "GET /worklist": ("patient_id", ("CT",)),
     "GET /dosing-board": ("patient_id", ("CT",)),

@@ -27,7 +27,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder of keys, in use meanwhile."""
 
     def forget() -> None:
-        keys.private_keys.cache_clear()
         tokens._public.cache_clear()
         tokens._good.clear()
 
@@ -87,12 +86,10 @@ def test_a_key_signs_when_it_was_published_for_a_day(
     old = keys.add_key(folder, days_ago(90))
     first = scene["CT"].token
     new = keys.add_key(folder, days_ago(0.9))
-    keys.private_keys.cache_clear()
     assert {key["kid"] for key in ask(app, "/.well-known/jwks.json").json["keys"]} == {old, new}
     assert keys.signing_key()[0] == old
     folder.joinpath(next(path.name for path in folder.iterdir() if new in path.name)).unlink()
     newest = keys.add_key(folder, days_ago(1.1))
-    keys.private_keys.cache_clear()
     assert keys.signing_key()[0] == newest
     for token in (first, scene["CT"].token):
         headers = {"Authorization": f"Bearer {token}"}
@@ -104,8 +101,6 @@ def test_a_key_taken_away_takes_its_tokens_along(app: Flask, scene: Scene, folde
     token = scene["CT"].token
     next(folder.iterdir()).unlink()
     keys.add_key(folder)
-    for cache in (keys.private_keys, tokens._public):
-        cache.cache_clear()
     headers = {"Authorization": f"Bearer {token}"}
     assert app.test_client().get("/api/v1/me", headers=headers).status_code == 401
     headers = {"Authorization": f"Bearer {scene['CT'].token}"}
@@ -127,7 +122,6 @@ def test_a_key_file_whose_name_tells_no_time_is_the_oldest(app: Flask, folder: P
     kid = keys.signing_key()[0]
     path.rename(folder / f"sign-{kid}.pem")
     newer = keys.add_key(folder, days_ago(2))
-    keys.private_keys.cache_clear()
     assert [*keys.private_keys()] == [kid, newer] and keys.signing_key()[0] == newer
 
 

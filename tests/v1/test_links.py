@@ -85,11 +85,14 @@ def test_a_link_opens_nothing_else(call: Any, app: Any, scene: Scene, link: str)
 
 
 def test_tries_are_counted(call: Any, link: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = link[:-4] + "AAAA"
     monkeypatch.setenv("RATE_SIGN_IN", "3")
     config.settings.cache_clear()
     try:
-        seen = [call(None).get(link).status_code for _ in range(5)]
+        seen = [call(None).get(wrong).status_code for _ in range(5)]
+        good = [call(None).get(link).status_code for _ in range(5)]
     finally:
         monkeypatch.undo()
         config.settings.cache_clear()
-    assert seen == [200, 200, 200, 429, 429]
+    assert seen == [404, 404, 404, 429, 429]
+    assert good == [200] * 5

@@ -55,11 +55,14 @@ class Hot:
         """
         trip, names = prepared
         db.store().stand_in(actor.clinic_id)
+        moment = clock.now()
+        moments = {"now_": moment, "lately_": moment - gate.LONGEST_IDLE}
         who = {"sid_": actor.sign_in_id, "user_": actor.user_id, "clinic_": actor.clinic_id}
         if isinstance(trip, db.Question):
-            return self._embedded(actor, trip, names, {**who, "now_": clock.now(), **values})
+            return self._embedded(actor, trip, names, {**who, **moments, **values})
         event = {
-            **{"event_id_": db.new_id(), "now_": clock.now(), "door_": actor.door},
+            **{"event_id_": db.new_id(), "door_": actor.door},
+            **moments,
             **{"request_id_": actor.request_id, "client_ip_": actor.client_ip},
             **{"about_id_": about, "kind_": None if about is None else self.about.kind},
         }
@@ -68,7 +71,8 @@ class Hot:
             raise NotSignedIn("The sign-in has ended.")
         trail.begin(self.about.action).written = self.about.audited
         said = loads(rows[0][0])
-        said["auth_time"] = datetime.fromisoformat(said["auth_time"])
+        for name in ("auth_time", "seen_at"):
+            said[name] = datetime.fromisoformat(said[name])
         said["own_patient_id"] = said["own_patient_id"] and UUID(said["own_patient_id"])
         self._refuse_unless_seen(actor, said)
         return self._opened(names, rows), said.get("chart")

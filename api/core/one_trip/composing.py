@@ -43,6 +43,7 @@ from api.db.walls import named_first
 SIGN_IN_ID = bindparam("sid_", type_=Uuid)
 USER, CLINIC = bindparam("user_", type_=Uuid), bindparam("clinic_", type_=Uuid)
 NOW = bindparam("now_", type_=DateTime(timezone=True))
+LATELY = bindparam("lately_", type_=DateTime(timezone=True))
 CHART = bindparam("patient_id_", type_=Uuid)
 EVENT_ID = bindparam("event_id_", type_=Uuid)
 Condition = ColumnElement[bool]
@@ -133,7 +134,7 @@ def _who() -> CTE:
             sign_ins.c.id == SIGN_IN_ID,
             sign_ins.c.user_id == USER,
             sign_ins.c.clinic_id == CLINIC,
-            *gate.stands(NOW),
+            *gate.stands(NOW, LATELY),
             named_first(CLINIC),
         )
         .cte("s")

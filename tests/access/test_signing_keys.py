@@ -1,0 +1,210 @@
+"""Signing keys: next, current, retiring, and gone at once with every token they signed."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+
+from api.access import client_tokens, keys, tokens
+from api.config import settings
+from api.errors import NotSignedIn, Unsafe
+from tests.builders import Scene
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[Path]:
+    """A folder with one key of long ago, in use meanwhile."""
+    changed = replace(settings(), data=tmp_path)
+    monkeypatch.setattr(keys, "settings", lambda: changed)
+    keys.add_key(tmp_path / "keys", datetime.now(UTC) - timedelta(days=100))
+    yield tmp_path / "keys"
+    tokens._good.clear()
+
+
+def states() -> dict[str, str]:
+    """The state of each key."""
+    return {key.kid: key.state for key in keys.signing_keys()}
+
+
+def published() -> set[str]:
+    """The keys that others are told of."""
+    return {key["kid"] for key in keys.jwks()["keys"]}
+
+
+def run(app: Flask, *words: str) -> Any:
+    """A command of the group."""
+    return app.test_cli_runner().invoke(args=["keys", *words])
+
+
+def is_good(token: str) -> bool:
+    """Whether an access token is taken."""
+    try:
+        tokens.read(f"Bearer {token}")
+    except NotSignedIn:
+        return False
+    return True
+
+
+def test_a_key_is_next_then_current_then_retiring_and_published_all_the_while(
+    app: Flask, folder: Path
+) -> None:
+    (old,) = states()
+    assert states() == {old: "current"}
+    assert run(app, "add").exit_code == 0
+    (new,) = set(states()) - {old}
+    assert states() == {old: "current", new: "next"} and published() == {old, new}
+    assert keys.signing_key()[0] == old
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=24, minutes=1)):
+        assert states() == {old: "retiring", new: "current"} and published() == {old, new}
+        assert keys.signing_key()[0] == new
+        assert run(app, "retire", old).exit_code == 1
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=24, minutes=17)):
+        assert run(app, "retire", old).exit_code == 0
+        assert states() == {new: "current"} and published() == {new}
+
+
+def test_tokens_of_a_retiring_key_are_good_until_they_end(
+    app: Flask, folder: Path, scene: Scene
+) -> None:
+    token = scene["CT"].token
+    new = keys.add_key(folder)
+    keys.promote(new)
+    assert set(states().values()) == {"retiring", "current"}
+    assert is_good(token) and is_good(scene["CT"].token)
+
+
+def test_a_revoked_key_takes_its_tokens_along_at_once_also_those_remembered_as_good(
+    app: Flask, folder: Path, scene: Scene
+) -> None:
+    (old,) = states()
+    token = scene["CT"].token
+    of_client = client_tokens.issue(scene["CT"].user_id, scene.clinic_id, "system/Patient.r")
+    headers = {"Authorization": f"Bearer {token}"}
+    assert app.test_client().get("/api/v1/me", headers=headers).status_code == 200
+    assert client_tokens.read(of_client)
+    told = run(app, "revoke", old)
+    assert told.exit_code == 0, told.output
+    assert app.test_client().get("/api/v1/me", headers=headers).status_code == 401
+    with pytest.raises(client_tokens.Refused):
+        client_tokens.read(of_client)
+    (new,) = states()
+    assert new != old and new in told.output and states() == {new: "current"}
+    assert is_good(scene["CT"].token)
+
+
+def test_revoking_the_current_key_lets_the_next_one_sign(app: Flask, folder: Path) -> None:
+    (old,) = states()
+    new = keys.add_key(folder)
+    assert keys.revoke(old) is None
+    assert states() == {new: "current"}
+
+
+def test_revoking_a_next_or_a_retiring_key_leaves_the_current_one(app: Flask, folder: Path) -> None:
+    (old,) = states()
+    new = keys.add_key(folder)
+    keys.revoke(new)
+    assert states() == {old: "current"}
+    newer = keys.add_key(folder)
+    keys.promote(newer)
+    keys.revoke(old)
+    assert states() == {newer: "current"}
+
+
+PROGRAM = """
+import sys, time
+from api.cli import app
+from api.access import tokens
+from api.errors import NotSignedIn
+token = sys.argv[1]
+with app.app_context():
+    tokens.read("Bearer " + token)
+    print("good", flush=True)
+    sys.stdin.readline()
+    try:
+        tokens.read("Bearer " + token)
+        print("still good", flush=True)
+    except NotSignedIn:
+        print("refused", flush=True)
+"""
+
+
+def test_every_process_refuses_the_tokens_of_a_revoked_key_from_the_next_request_on(
+    app: Flask, folder: Path, scene: Scene
+) -> None:
+    (old,) = states()
+    environment = {**os.environ, "FRESHTRAIL_DATA": str(folder.parent)}
+    told = [sys.executable, "-c", PROGRAM, scene["CT"].token]
+    others = [
+        subprocess.Popen(
+            told, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    for other in others:
+        assert other.stdout is not None and other.stdout.readline() == "good\n"
+    keys.revoke(old)
+    for other in others:
+        assert other.communicate("now\n", timeout=60)[0] == "refused\n"
+
+
+def test_two_changes_right_after_each_other_are_both_seen(folder: Path) -> None:
+    for _ in range(50):
+        made = keys.add_key(folder)
+        assert made in keys.private_keys()
+        keys.find(made).path.unlink()
+        assert made not in keys.private_keys()
+
+
+def test_a_look_at_the_folder_costs_next_to_nothing(folder: Path) -> None:
+    time.sleep(0.15)
+    keys.private_keys()
+    start = time.perf_counter()
+    for _ in range(1000):
+        keys.private_keys()
+    assert time.perf_counter() - start < 0.1
+
+
+def test_what_may_not_be_done_with_a_key_is_said(app: Flask, folder: Path) -> None:
+    (old,) = states()
+    for words in (("promote", old), ("retire", old), ("revoke", "nobody"), ("retire", "nobody")):
+        told = run(app, *words)
+        assert told.exit_code == 1 and "Traceback" not in told.output, words
+    assert run(app, "add").exit_code == 0
+    assert run(app, "add").exit_code == 1
+    (new,) = set(states()) - {old}
+    with pytest.raises(Unsafe):
+        keys.retire(new)
+
+
+def test_the_list_tells_names_states_and_times_and_no_key(app: Flask, folder: Path) -> None:
+    (old,) = states()
+    told = run(app, "list").output
+    assert old in told and "current" in told and "PRIVATE" not in told
+
+
+def test_a_timer_rotates_keys_by_itself(app: Flask, folder: Path) -> None:
+    (old,) = states()
+    now = datetime.now(UTC)
+    assert "is next" in run(app, "rotate").output
+    assert "Nothing is due" in run(app, "rotate").output
+    (new,) = set(states()) - {old}
+    with time_machine.travel(now + timedelta(days=2)):
+        assert f"{old} is gone" in run(app, "rotate").output
+        assert states() == {new: "current"}
+        assert "Nothing is due" in run(app, "rotate").output
+    with time_machine.travel(now + timedelta(days=91)):
+        assert "is next" in run(app, "rotate").output
+
+
+def test_every_file_of_a_key_is_for_its_owner_alone(folder: Path) -> None:
+    keys.promote(keys.add_key(folder))
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
