@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --requir
 COMPILE := pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 	--custom-compile-command "make lock"
 
-.PHONY: help run test fuzz faults bench lock lint openapi clean
+.PHONY: help run test fuzz faults mutants bench lock lint openapi clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -30,6 +30,12 @@ fuzz: .venv/requirements-dev.stamp ## the contract, fuzzed on both databases
 faults: .venv/requirements-dev.stamp ## server and databases killed under writers, hundreds of times
 	@echo "Killing server and databases under writers; takes about an hour."
 	@$(BIN)/python -m tests.faults
+	@echo "Taking the database away, cutting it off, asking the server to end; takes minutes."
+	@$(BIN)/python -m tests.outages
+
+mutants: .venv/requirements-dev.stamp ## rights, trail and sealing changed sign by sign; do tests see it?
+	@echo "Changing the code that guards, a sign at a time; takes an hour or more."
+	@$(BIN)/python -m tests.mutants
 
 bench: .venv/requirements-dev.stamp ## the benchmarks, as ratios
 	@echo "Running the benchmarks."

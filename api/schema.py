@@ -23,12 +23,13 @@ def configured() -> Config:
 
 
 def upgrade() -> None:
-    """Bring the database that the settings name to the newest schema.
+    """Bring the database that the settings name to the newest schema; a later one stays.
 
     On PostgreSQL, as the owner of the tables; the application's role is then granted what it needs.
     """
-    command.upgrade(configured(), "head")
-    _open_to_application()
+    if (db.schema_version() or "") <= (head() or ""):
+        command.upgrade(configured(), "head")
+        _open_to_application()
 
 
 def _open_to_application() -> None:

@@ -32,6 +32,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from api.config import settings
 from api.errors import Unavailable, Unsafe
 
+VERSION = "v1"
 NONCE_BYTES, NONCE_SIGNS = 12, 16
 KEY_BYTES = 32
 LEAST_VARIETY = 12
@@ -224,7 +225,7 @@ def seal(
     nonce = os.urandom(NONCE_BYTES)
     cipher, ours = _cipher(kid, clinic_id, purpose)
     hidden = cipher.encrypt(nonce, plain.encode(), f"{place}|{row_id}{ours}".encode())
-    return f"v1.{kid}.{_b64(nonce)}.{_b64(hidden)}"
+    return f"{VERSION}.{kid}.{_b64(nonce)}.{_b64(hidden)}"
 
 
 def unseal(
@@ -239,9 +240,9 @@ def unseal_bytes(
 ) -> bytes:
     """The same, as UTF-8."""
     try:
-        _, kid, nonce, hidden = sealed.split(".")
-        if len(nonce) != NONCE_SIGNS:
-            raise ValueError("not a nonce")
+        version, kid, nonce, hidden = sealed.split(".")
+        if version != VERSION or len(nonce) != NONCE_SIGNS:
+            raise ValueError("not an envelope of ours")
         cipher, ours = _cipher(kid, clinic_id, purpose)
         bound = f"{place}|{row_id}{ours}".encode()
         data = _unb64(nonce + hidden)  # 12 bytes are 16 signs: the two can be read as one
@@ -272,8 +273,9 @@ def blind(value: str, column: str, clinic_id: UUID = GLOBAL) -> str:
 
 
 TO_URL = bytes.maketrans(b"+/", b"-_")
-FROM_URL = bytes.maketrans(b"-_+/", b"+/!!")
-"""Between the two alphabets of base64 (RFC 4648); the standard one's own signs are refused."""
+FROM_URL = bytes.maketrans(b"-_+/=", b"+/!!!")
+"""Between the two alphabets of base64 (RFC 4648); the standard one's own signs
+are refused, and padding."""
 SIGNS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 LAST = (b"", b"", SIGNS[::16], SIGNS[::4])
 """The last signs whose spare bits are zero, by how many signs are over: so bytes have one

@@ -36,7 +36,7 @@ RECOVERED_S = 5.0
 """How long nobody may be answered, once whatever was killed is started anew."""
 OLD_S = 6
 """A worker that dies sooner makes the server give up, and wait for who starts it anew."""
-SERVE = [str(fuzz.BIN / "flask"), "--app", "wsgi", "serve"]
+SERVE = (str(fuzz.BIN / "flask"), "--app", "wsgi", "serve")
 
 
 class Lost(AssertionError):
@@ -51,6 +51,8 @@ class Server:
     url: str
     port: int = field(default_factory=lambda: free_port())
     process: "subprocess.Popen[bytes] | None" = None
+    tree: Path | None = None
+    serve: tuple[str, ...] = SERVE
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
@@ -60,7 +62,7 @@ class Server:
         env |= {"WEB_WORKERS": str(WORKERS)}
         quiet = subprocess.DEVNULL
         self.process = subprocess.Popen(
-            SERVE, env=env, stdout=quiet, stderr=quiet, start_new_session=True
+            self.serve, env=env, stdout=quiet, stderr=quiet, start_new_session=True, cwd=self.tree
         )
         fuzz.wait_for(f"http://127.0.0.1:{self.port}/readyz", self.process)
 

@@ -38,7 +38,7 @@ SURROGATES = (
 )
 """Bodies that hold lone surrogates, for every operation whose address holds none."""
 PASSWORD = "fresh-snow-2026"
-START_S = 180
+START_S = 600
 COUNT = re.compile(r"(\d+) generated")
 
 

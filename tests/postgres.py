@@ -70,9 +70,13 @@ class Cluster:
 
     def kill(self) -> None:
         """Kill the postmaster with SIGKILL, and start the server anew."""
+        self.fell()
+        self.start()
+
+    def fell(self) -> None:
+        """Kill the postmaster with SIGKILL; what it served ends with it."""
         pid = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
         os.kill(pid, signal.SIGKILL)
-        self.start()
 
     def kill_backend(self, chance: random.Random) -> None:
         """Kill one of the processes that serve a connection; the others end with it."""

@@ -57,6 +57,8 @@ def make_engine(
         **more,
         connect_args={
             "connect_timeout": 5,
+            "tcp_user_timeout": 5000,  # ms; else a line that was cut silently holds for minutes
+            **{"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2},
             "options": "-c statement_timeout=5000 -c lock_timeout=2000 -c timezone=UTC"
             f" -c idle_in_transaction_session_timeout=10000 -c jit=off -c plan_cache_mode={plan}"
             f" -c default_transaction_isolation={isolation}",

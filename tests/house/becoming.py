@@ -1,0 +1,301 @@
+"""How each state of `states.txt` comes about: over HTTP wherever a route brings it about."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+from api import clock, db
+from api.access.policies import Role
+from api.access.users import CONSENTED, clinics, sign_ins, users
+from api.core.gate import alert_duties, session_clinicians
+from tests import builders
+from tests.core import dosing, noting
+from tests.fhir import charts
+from tests.house import matrix
+from tests.house.states import World
+
+ANSWERS = {"answers": {"gad7-1": 0}}
+HOUR, SECOND, DAY = timedelta(hours=1), timedelta(seconds=1), timedelta(days=1)
+
+
+def off_the_team(world: World, persona: str = "CT") -> None:
+    """An administrator ends the clinician's membership; no session opens the chart any more."""
+    path = f"/patients/{world.ids['patient_id']}/care-team"
+    rows = world.caller("CA").get(path).json["items"]
+    wanted = str(world.scene[persona].user_id)
+    mine = next(row["id"] for row in rows if wanted in str(row))
+    world.move("CA", "POST", f"{path}/{mine}/end", {})
+    theirs = session_clinicians.c.clinician_id == world.scene[persona].user_id
+    over = clock.now() - SECOND
+    with db.transaction() as store:
+        hours = {"duty_from": over - HOUR, "duty_until": over}
+        store.execute(session_clinicians.update().where(theirs).values(**hours))
+
+
+def _duty(begins: timedelta, ends: timedelta) -> Callable[[World], None]:
+    """CN is named on a session, with hours of duty relative to now."""
+
+    def make(world: World) -> None:
+        now = clock.now()
+        with db.transaction() as store:
+            session = builders.make_session(world.scene.patient, world.scene["CN"])
+            mine = session_clinicians.c.session_id == session["id"]
+            hours = {"duty_from": now + begins, "duty_until": now + ends}
+            store.execute(session_clinicians.update().where(mine).values(**hours))
+
+    return make
+
+
+def _escalated(until: timedelta | None) -> Callable[[World], None]:
+    def make(world: World) -> None:
+        now = clock.now()
+        duty = {"clinic_id": world.scene.clinic_id, "patient_id": world.scene.patient["id"]}
+        duty |= {"alert_id": UUID(world.id("alert_id"))}
+        duty |= {"clinician_id": world.scene["CN"].user_id}
+        times = {"duty_from": now - timedelta(days=2), "duty_until": until and now + until}
+        with db.transaction() as store:
+            store.execute(alert_duties.insert().values(**duty, **times))
+
+    return make
+
+
+def disabled(world: World, persona: str = "CT") -> None:
+    """An administrator disables somebody."""
+    world.move("CA", "POST", f"/users/{world.scene[persona].user_id}/disable", {})
+
+
+def signed_out(world: World) -> None:
+    """Each ends their own sign-in."""
+    for persona in ("CT", "PS", "CA", "PR"):
+        sign_in_id = world.scene[persona].sign_in_id
+        world.caller(persona)("DELETE", f"/me/sign-ins/{sign_in_id}", **{"If-Match": "*"})
+
+
+def sign_in_over(world: World) -> None:
+    """The sign-ins of the clinic ended a second ago."""
+    here = sign_ins.c.clinic_id == world.scene.clinic_id
+    with db.transaction() as store:
+        over = {"ends_at": clock.now() - timedelta(seconds=1)}
+        store.execute(sign_ins.update().where(here).values(**over))
+
+
+def password_changed(world: World) -> None:
+    """What a new password does to every sign-in of before."""
+    here = users.c.clinic_id == world.scene.clinic_id
+    with db.transaction() as store:
+        newer = {"security_version": users.c.security_version + 1}
+        store.execute(users.update().where(here).values(**newer))
+
+
+def _made(persona: str, role: str) -> Callable[[World], None]:
+    """Another administrator gives the persona another role."""
+
+    def make(world: World) -> None:
+        with db.transaction():
+            other = builders.make_person(world.scene.clinic_id, Role.ADMINISTRATOR)
+        world.tokens["A2"] = other.token
+        world.move("A2", "PATCH", f"/users/{world.scene[persona].user_id}", {"role": role})
+
+    return make
+
+
+def privileges_taken(world: World) -> None:
+    """An administrator takes every privilege of RX, who planned a dose before."""
+    world.id("dosing_id", "CT")
+    world.move("CA", "PATCH", f"/users/{world.scene['RX'].user_id}", {"privileges": []})
+
+
+def signed(world: World) -> None:
+    """A dosing session that the care team's therapist completed and signed."""
+    session_id = world.make("session_id", lambda: noting.held_session(world.scene, kind="dosing"))
+    world.move("CT", "POST", f"/sessions/{session_id}/signatures", {"part": "therapist"})
+    for name in ("dosing_id", "held_id", "signed_id", "sprayed_id"):
+        world.ids[name] = str(session_id)
+
+
+def _note(kind: str) -> Callable[[World], None]:
+    def make(world: World) -> None:
+        note_id = world.make(
+            "note_id", lambda: noting.note(world.scene, noting.held_session(world.scene), kind=kind)
+        )
+        world.ids["draft_id"] = str(note_id)
+        world.move("CT", "POST", f"/notes/{note_id}/sign", {})
+
+    return make
+
+
+def note_held(world: World) -> None:
+    """The author holds a signed note back."""
+    _note("progress")(world)
+    body = {"reason": "A name.", "expires_at": matrix.in_days(2)}
+    world.move("CT", "POST", f"/notes/{world.ids['note_id']}/hold", body)
+
+
+def author_left(world: World) -> None:
+    """The author of a psychotherapy note leaves the care team."""
+    _note("psychotherapy")(world)
+    off_the_team(world)
+
+
+def author_disabled(world: World) -> None:
+    """The author of a psychotherapy note is disabled."""
+    _note("psychotherapy")(world)
+    disabled(world)
+
+
+def withdrawn(world: World) -> None:
+    """The patient withdraws all that they agreed to."""
+    arrived = {"state": "arrived", "kind": "dosing", "arrived_at": clock.now()}
+    with db.transaction():
+        given = dosing.agreed(world.scene)
+        session = builders.make_session(world.scene.patient, world.scene["CT"], **arrived)
+    world.ids |= {"session_id": str(session["id"]), "consent_id": str(given[0]["id"])}
+    world.id("dosing_id")
+    for one in given:
+        world.move("PS", "POST", f"/consents/{one['id']}/withdraw", {})
+
+
+def an_ehr(world: World) -> str:
+    """A client whose system does not know the patient; answers the consent's id."""
+    here = clinics.c.id == world.scene.clinic_id
+    goal_id = world.id("goal_id")
+    with db.transaction() as store:
+        store.execute(clinics.update().where(here).values(ehr_access=CONSENTED))
+        client = charts.register(world.app, world.scene.clinic_id)
+        agreed = dosing.agreed(world.scene, "ehr_sharing")[0]
+    world.tokens["SY"] = client.sign_in().token
+    world.ids["client_id"] = str(client.client_id)
+    seen = world.caller("SY").get(f"/fhir/R4/Goal/{goal_id}")
+    assert seen.status_code == 200, seen.text
+    return str(agreed["id"])
+
+
+def sharing_withdrawn(world: World) -> None:
+    """The patient no longer shares with EHR systems."""
+    world.move("PS", "POST", f"/consents/{an_ehr(world)}/withdraw", {})
+
+
+def client_revoked(world: World) -> None:
+    """An administrator revokes the client."""
+    an_ehr(world)
+    world.move("CA", "POST", f"/clients/{world.ids['client_id']}/revoke", {})
+
+
+def kept_to_themself(world: World) -> None:
+    """A goal with a practice and a step, an insight, a moment and a page, all for themself."""
+    chart = f"/patients/{world.ids['patient_id']}"
+    me = {"shared_with": "me"}
+    for name, path, body in (
+        ("goal_id", f"{chart}/goals", {"title": "T", "category": "boundaries"} | me),
+        ("practice_id", "/goals/{goal_id}/practices", {"new_trail": "T"}),
+        ("step_id", "/practices/{practice_id}/steps", {"kind": "done"}),
+        ("insight_id", f"{chart}/insights", {"text": "T"} | me),
+        ("moment_id", f"{chart}/moments", {"text": "T"} | me),
+        ("journal_id", f"{chart}/journal", {"text": "T"} | me),
+    ):
+        made = world.move("PS", "POST", path.format(**world.ids), body)
+        world.ids[name] = made["id"]
+
+
+def answered(world: World) -> None:
+    """The care team completes a check-in."""
+    world.move("CT", "POST", f"/check-ins/{world.id('check_in_id')}/complete", {})
+
+
+def amended(world: World) -> None:
+    """The privacy officer accepts what the patient asked for."""
+    world.move("PR", "POST", f"/amendment-requests/{world.id('asked_id')}/accept", {})
+
+
+def discharged(world: World) -> None:
+    """The care team discharges the patient."""
+    body = {"reason": "treatment_completed"}
+    world.move("CT", "POST", f"/patients/{world.ids['patient_id']}/discharge", body)
+
+
+def cancelled(world: World) -> None:
+    """The care team calls the session off."""
+    body = {"reason": "patient_asked"}
+    world.move("CT", "POST", f"/sessions/{world.id('session_id')}/cancel", body)
+
+
+def _link(state: str) -> Callable[[World], None]:
+    def make(world: World) -> None:
+        path = f"/patients/{world.ids['patient_id']}/check-in-links"
+        made = world.move("CT", "POST", path, {"instrument": "gad-7"})
+        world.ids["token"] = made["token"]
+        if state == "withdrawn":
+            world.caller("CT")("DELETE", f"{path}/{made['id']}", **{"If-Match": "*"})
+        else:
+            world.move("LK", "POST", f"/check-in-links/{made['token']}", ANSWERS)
+        world.bodies["POST /check-in-links/{token}"] = ANSWERS
+
+    return make
+
+
+def a_key(world: World) -> str:
+    """The path of a project whose analyst has a key, which opens it."""
+    path = f"/research/v1/projects/{world.id('project_id')}"
+    made = world.move("AY", "POST", f"{path}/keys", {"name": "K"})
+    world.tokens["KE"], world.ids["key_id"] = made["key"], made["id"]
+    opened = world.caller("KE").get(f"{path}/cube?cut=course")
+    assert opened.status_code == 200, opened.text
+    return path
+
+
+def unbound(world: World) -> None:
+    """The privacy officer takes the analyst off the project."""
+    path = a_key(world)
+    with db.transaction():
+        other = builders.make_person(world.scene.clinic_id, Role.ANALYST)
+    world.move("PR", "PATCH", path, {"analyst_ids": [str(other.user_id)]})
+
+
+def project_closed(world: World) -> None:
+    """The privacy officer closes the project."""
+    path = a_key(world)
+    world.move("PR", "PATCH", path, {"state": "closed"})
+
+
+def key_ended(world: World) -> None:
+    """The analyst ends the key."""
+    path = f"{a_key(world)}/keys/{world.ids['key_id']}"
+    world.caller("AY")("DELETE", path, **{"If-Match": "*"})
+
+
+BECOMING: dict[str, Callable[[World], None]] = {
+    "off_the_team": off_the_team,
+    "on_duty": _duty(-HOUR, HOUR),
+    "duty_ahead": _duty(HOUR, DAY),
+    "duty_over": _duty(-DAY, -SECOND),
+    "escalated": _escalated(None),
+    "escalation_over": _escalated(-SECOND),
+    "disabled": disabled,
+    "patient_disabled": lambda world: disabled(world, "PS"),
+    "signed_out": signed_out,
+    "sign_in_over": sign_in_over,
+    "password_changed": password_changed,
+    "administrator_no_more": _made("CA", "privacy_officer"),
+    "clinician_no_more": _made("CN", "administrator"),
+    "privileges_taken": privileges_taken,
+    "signed": signed,
+    "note_signed": _note("progress"),
+    "note_held": note_held,
+    "psychotherapy_note": _note("psychotherapy"),
+    "psychotherapy_author_left": author_left,
+    "psychotherapy_author_disabled": author_disabled,
+    "withdrawn": withdrawn,
+    "sharing_withdrawn": sharing_withdrawn,
+    "client_revoked": client_revoked,
+    "kept_to_themself": kept_to_themself,
+    "answered": answered,
+    "amended": amended,
+    "discharged": discharged,
+    "cancelled": cancelled,
+    "link_withdrawn": _link("withdrawn"),
+    "link_used": _link("used"),
+    "unbound": unbound,
+    "project_closed": project_closed,
+    "key_ended": key_ended,
+}
+"""By the names of the table."""

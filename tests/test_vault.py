@@ -1,0 +1,241 @@
+"""Sealed fields: the envelope is what is written, opens where it was sealed, and nowhere else."""
+
+import json
+import os
+import stat
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator
+from hashlib import sha256
+from hmac import new as hmac
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from hypothesis import given, strategies as st
+
+from api import config, vault
+from api.errors import Unavailable, Unsafe
+
+PLACE, ROW, CLINIC = "notes.text", "01a212f6-4109-70c5-a266-d513cbb740a6", UUID(int=7)
+ANOTHER = {
+    "place": "notes.words",
+    "row_id": "01a212f6-4109-70c5-a266-d513cbb740a7",
+    "clinic_id": UUID(int=8),
+    "purpose": vault.PSYCHOTHERAPY,
+}
+HERE = {"place": PLACE, "row_id": ROW, "clinic_id": CLINIC, "purpose": vault.SEAL}
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+def decoded(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def master() -> tuple[str, bytes]:
+    """The current key, read from its file by this test alone."""
+    content = json.loads((config.settings().keys / "field-keys.json").read_text())
+    return content["current"], urlsafe_b64decode(content["keys"][content["current"]])
+
+
+def derived(clinic_id: UUID, purpose: bytes) -> bytes:
+    info = b"freshtrail|" + purpose + b"|" + clinic_id.bytes
+    return HKDF(SHA256(), 32, None, info).derive(master()[1])
+
+
+@given(texts, st.sampled_from([vault.SEAL, vault.PSYCHOTHERAPY]))
+def test_what_is_sealed_opens_again(plain: str, purpose: str) -> None:
+    sealed = vault.seal(plain, PLACE, ROW, CLINIC, purpose)
+    assert vault.unseal(sealed, PLACE, ROW, CLINIC, purpose) == plain
+    assert vault.unseal_bytes(sealed, PLACE, ROW, CLINIC, purpose) == plain.encode()
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts, st.lists))
+def test_any_json_value_opens_again(value: Any) -> None:
+    sealed = vault.seal_json(value, PLACE, ROW, CLINIC)
+    assert vault.unseal_json(sealed, PLACE, ROW, CLINIC) == value
+
+
+def test_json_is_sealed_compact_in_its_own_signs_and_ids_as_words() -> None:
+    one = uuid4()
+    sealed = vault.seal_json({"a": "ä", "b": [1, one]}, PLACE, ROW, CLINIC)
+    assert vault.unseal(sealed, PLACE, ROW, CLINIC) == f'{{"a":"ä","b":[1,"{one}"]}}'
+
+
+@pytest.mark.parametrize("purpose", [vault.SEAL, vault.PSYCHOTHERAPY])
+def test_the_envelope_is_opened_by_the_published_recipe(purpose: str) -> None:
+    version, kid, nonce, hidden = vault.seal("Words.", PLACE, ROW, CLINIC, purpose).split(".")
+    assert (version, kid, len(decoded(nonce))) == ("v1", master()[0], 12)
+    bound = f"{PLACE}|{ROW}|{CLINIC}|{kid}".encode()
+    cipher = AESGCM(derived(CLINIC, purpose.encode()))
+    assert cipher.decrypt(decoded(nonce), decoded(hidden), bound) == b"Words."
+
+
+def test_without_a_clinic_it_is_sealed_for_none() -> None:
+    sealed = vault.seal("Words.", PLACE, ROW)
+    assert (
+        vault.unseal(sealed, PLACE, ROW, UUID(int=0))
+        == "Words."
+        == vault.unseal(sealed, PLACE, ROW)
+    )
+    as_json = vault.seal_json("Words.", PLACE, ROW)
+    assert vault.unseal_json(as_json, PLACE, ROW, UUID(int=0), "seal") == "Words."
+    assert vault.unseal_bytes(sealed, PLACE, ROW) == b"Words."
+    assert vault.unseal_json(as_json, PLACE, ROW) == "Words."
+
+
+@pytest.mark.parametrize("moved", ANOTHER)
+def test_moved_elsewhere_it_does_not_open(moved: str) -> None:
+    sealed = vault.seal("Words.", **HERE)  # type: ignore[arg-type]
+    elsewhere = HERE | {moved: ANOTHER[moved]}
+    for opens in (vault.unseal, vault.unseal_bytes, vault.unseal_json):
+        with pytest.raises(Unavailable, match="^A protected field can't be opened.$"):
+            opens(sealed, **elsewhere)
+    with pytest.raises(Unavailable):
+        vault.unseal(vault.seal("Words.", **elsewhere), **HERE)  # type: ignore[arg-type]
+
+
+def test_sealed_twice_it_looks_another_each_time() -> None:
+    told = {vault.seal("Words.", PLACE, ROW, CLINIC) for _ in range(200)}
+    assert len({one.split(".")[2] for one in told}) == 200
+
+
+@pytest.mark.parametrize("plain", ["", "W", "Wo", "Wor"])
+def test_no_sign_of_it_can_be_changed_left_out_or_added(plain: str) -> None:
+    sealed = vault.seal(plain, PLACE, ROW, CLINIC)
+    assert "=" not in sealed and "+" not in sealed and "/" not in sealed
+    changed = {sealed + sign for sign in ("A", "=", "==", ".", "é", " ", "\n")}
+    for place in range(len(sealed)):
+        changed.add(sealed[:place] + sealed[place + 1 :])
+        for sign in "AQgw-_+/=.é":
+            changed.add(sealed[:place] + sign + sealed[place + 1 :])
+            changed.add(sealed[:place] + sign + sealed[place:])
+    for one in changed - {sealed}:
+        with pytest.raises(Unavailable):
+            vault.unseal(one, PLACE, ROW, CLINIC)
+
+
+@pytest.mark.parametrize(
+    "sealed", ["", ".", "v1", "v1...", "v1.none.AAAAAAAAAAAAAAAA.AAAA", "é.é.é.é"]
+)
+def test_what_was_never_sealed_is_refused(sealed: str) -> None:
+    with pytest.raises(Unavailable):
+        vault.unseal(sealed, PLACE, ROW, CLINIC)
+
+
+@given(st.binary(max_size=80))
+def test_bytes_have_one_spelling(data: bytes) -> None:
+    spelled = vault._b64(data)
+    assert spelled == urlsafe_b64encode(data).rstrip(b"=").decode()
+    assert vault._unb64(spelled) == data
+
+
+@given(st.text("ABCQgw-_019", max_size=9))
+def test_no_other_spelling_is_read(text: str) -> None:
+    try:
+        data = vault._unb64(text)
+    except ValueError:
+        return
+    assert vault._b64(data) == text
+
+
+def test_the_blind_index_is_the_published_recipe() -> None:
+    key = derived(CLINIC, b"blind|accounts.email")
+    wanted = hmac(key, b"alma@clinic.example", sha256).hexdigest()
+    for spelled in ("alma@clinic.example", "ALMA@Clinic.Example", "ａlma@clinic.example"):
+        assert vault.blind(spelled, "accounts.email", CLINIC) == wanted
+    assert vault.blind("STRASSE", "a.b", CLINIC) == vault.blind("straße", "a.b", CLINIC)
+
+
+def test_the_blind_index_tells_nothing_across_columns_and_clinics() -> None:
+    told = {
+        vault.blind("alma", column, clinic_id)
+        for column in ("a.b", "a.c")
+        for clinic_id in (CLINIC, UUID(int=8), UUID(int=0))
+    }
+    assert len(told) == 6 and all(len(one) == 64 for one in told)
+    assert vault.blind("alma", "a.b") == vault.blind("alma", "a.b", UUID(int=0))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where the keys are meanwhile; nothing derived from others is remembered."""
+    monkeypatch.setattr(config.Settings, "keys", tmp_path / "keys")
+    _forget()
+    yield tmp_path / "keys"
+    monkeypatch.undo()
+    _forget()
+
+
+def _forget() -> None:
+    for cached in (vault._masters, vault._key, vault._cipher):
+        cached.cache_clear()
+
+
+def write(folder: Path, current: str, **keys: bytes) -> None:
+    folder.mkdir(exist_ok=True)
+    told = {kid: urlsafe_b64encode(key).decode() for kid, key in keys.items()}
+    (folder / "field-keys.json").write_text(json.dumps({"current": current, "keys": told}))
+    _forget()
+
+
+def test_a_key_is_made_once_and_is_nobodys_but_ours(folder: Path) -> None:
+    before = os.umask(0)
+    try:
+        assert vault.make_keys(folder / "deeper") is True
+    finally:
+        os.umask(before)
+    path = folder / "deeper" / "field-keys.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    made = path.read_text()
+    content = json.loads(made)
+    [(kid, key)] = content["keys"].items()
+    assert content["current"] == kid and len(kid) == 8 and len(urlsafe_b64decode(key)) == 32
+    assert vault.make_keys(folder / "deeper") is False and path.read_text() == made
+    with pytest.raises(FileExistsError):
+        vault._write_private(path, "other")
+    path.unlink()
+    assert vault.make_keys(folder / "deeper") is True
+
+
+def test_after_a_rotation_the_new_key_seals_and_the_old_one_opens(folder: Path) -> None:
+    old, new = os.urandom(32), os.urandom(32)
+    write(folder, "b1", b1=old)
+    sealed, blind = vault.seal("Words.", PLACE, ROW, CLINIC), vault.blind("alma", "a.b", CLINIC)
+    write(folder, "a2", b1=old, a2=new)
+    assert vault.key_ids() == ["a2", "b1"]
+    assert vault.unseal(sealed, PLACE, ROW, CLINIC) == "Words."
+    assert vault.seal("Words.", PLACE, ROW, CLINIC).startswith("v1.a2.")
+    assert vault.blind("alma", "a.b", CLINIC) == blind  # what is found by it is found still
+    swapped = sealed.replace(".b1.", ".a2.")
+    with pytest.raises(Unavailable):
+        vault.unseal(swapped, PLACE, ROW, CLINIC)
+    write(folder, "a2", a2=new)
+    with pytest.raises(Unavailable):
+        vault.unseal(sealed, PLACE, ROW, CLINIC)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "FileNotFoundError"),
+        ("{", "JSONDecodeError"),
+        ("{}", "KeyError"),
+        ('{"current": "a", "keys": {}}', "KeyError"),
+        ('{"current": "a", "keys": {"a": "AAAA"}}', "ValueError"),
+        ('{"current": "a", "keys": {"a": "A"}}', "Error"),
+    ],
+)
+def test_keys_that_cannot_be_read_are_told_loudly(
+    folder: Path, content: str | None, why: str
+) -> None:
+    folder.mkdir()
+    if content is not None:
+        (folder / "field-keys.json").write_text(content)
+    with pytest.raises(Unsafe) as refused:
+        vault.seal("Words.", PLACE, ROW)
+    assert str(refused.value) == f"The field keys can't be read ({why})."
