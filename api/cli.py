@@ -32,6 +32,7 @@ from api.audit import checkpoints, seal
 from api.client_commands import client_group
 from api.config import settings
 from api.core import invitations, release
+from api.core.patients.index import index_former_systems
 from api.errors import Invalid, Unsafe
 from api.fhir import capability
 from api.import_commands import import_checkins_command, refuse_input
@@ -76,6 +77,7 @@ def migrate_command(to: str | None) -> None:
         click.echo(f"The database stands at {to}.")
         return
     _look_at_trails_anew()
+    index_former_systems()
     click.echo(f"The database stands at {db.schema_version()}.")
 
 

@@ -193,6 +193,8 @@ TABLE: dict[str, dict[Role, Grant]] = {
     # EHR systems, at their own door alone; their scopes say of which types
     "fhir:read": {S: EHR},
     "fhir:search": {S: EHR},
+    "fhir:create": {S: EHR},
+    "fhir:update": {S: EHR},
 }
 
 

@@ -256,7 +256,7 @@ def _with_account(actor: Actor) -> Select[Any]:
     return (
         select(users, accounts.c.email)
         .join(accounts, accounts.c.id == users.c.account_id)
-        .where(users.c.clinic_id == actor.clinic_id)
+        .where(users.c.clinic_id == actor.clinic_id, users.c.role != Role.SYSTEM.value)
     )
 
 

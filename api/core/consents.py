@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from api import clock
-from api.access.policies import Actor
+from api.access.policies import Actor, Role
 from api.audit import trail
 from api.core import gate
 from api.core.care_team import clinician_of
@@ -78,9 +78,8 @@ _sessions = plain_table(
 
 def in_force(store: Store, clinic_id: UUID, patient_id: UUID, kind: str) -> bool:
     """Whether the patient's consent of this kind stands at this moment."""
-    return (
-        store.row(select(consents.c.id).where(*standing(clinic_id, patient_id, kind))) is not None
-    )
+    found = select(consents.c.id).where(*standing(clinic_id, patient_id, kind))
+    return store.row(found) is not None
 
 
 def list_consents(
@@ -104,9 +103,11 @@ def read_consent(actor: Actor, consent_id: UUID) -> Values:
     return _show_one(actor, row)
 
 
-def record_consent(actor: Actor, patient_id: UUID, values: Values) -> Values:
+def record_consent(
+    actor: Actor, patient_id: UUID, values: Values, action: str = "consent:sign"
+) -> Values:
     """The patient agrees, or a clinician records that they did; newer words replace older ones."""
-    patient = open_chart(actor, "consent:sign", patient_id)
+    patient = open_chart(actor, action, patient_id)
     store().hold(patients, patient)
     full: Values = {"granted_at": clock.now()} | values | {"witnessed_by": _witness(actor, values)}
     _refuse_ahead(full["granted_at"])
@@ -119,9 +120,11 @@ def record_consent(actor: Actor, patient_id: UUID, values: Values) -> Values:
     return _show(actor, patient, [row])[0]
 
 
-def withdraw_consent(actor: Actor, consent_id: UUID, reason: str | None = None) -> Values:
+def withdraw_consent(
+    actor: Actor, consent_id: UUID, reason: str | None = None, action: str = "consent:withdraw"
+) -> Values:
     """The patient no longer agrees; what needed the consent stops at once."""
-    row = _hold(gate.find_in_chart(actor, "consent:withdraw", consents, consent_id))
+    row = _hold(gate.find_in_chart(actor, action, consents, consent_id))
     _refuse_unless_in_force(row)
     trail.wrote(["withdrawn_at", "withdraw_reason"])
     gone = {"withdrawn_at": clock.now(), "withdrawn_by": actor.user_id, "withdraw_reason": reason}
@@ -187,6 +190,8 @@ def _hold(row: Values) -> Values:
 def _witness(actor: Actor, values: Values) -> UUID | None:
     """A clinician who records a paper consent witnesses it, unless a colleague did."""
     named: UUID | None = values.get("witnessed_by")
+    if actor.rights.role == Role.SYSTEM:
+        return None  # whoever saw it is known where it was signed
     if actor.rights.is_patient:
         if named is not None:
             raise Invalid([("/witnessed_by", "A clinician names the witness.")])

@@ -68,7 +68,7 @@ def _staff(actor: Actor, clinician_id: UUID) -> Values:
     mine = select(users.c.id, users.c.display_name).where(
         users.c.clinic_id == actor.clinic_id,
         users.c.id == clinician_id,
-        users.c.role != Role.PATIENT.value,
+        users.c.role.not_in([Role.PATIENT.value, Role.SYSTEM.value]),
     )
     return found(store().row(mine))
 

@@ -85,6 +85,7 @@ def _held(actor: Actor, user_id: UUID) -> Values:
         .where(
             users.c.clinic_id == actor.clinic_id,
             users.c.id == user_id,
+            users.c.role != Role.SYSTEM.value,
             users.c.deleted_at.is_(None),
         )
     )

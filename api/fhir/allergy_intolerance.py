@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from api.access.policies import Actor
 from api.core.ehr import ALLERGIES
+from api.fhir.authors import recorder
 from api.fhir.datatypes import (
     RXNORM,
     US_CORE,
@@ -22,7 +23,7 @@ from api.fhir.parameters import date, patient, token
 MISTAKE: Final = "entered_in_error"
 
 
-def to_fhir(_reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
+def to_fhir(reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
     """The allergy of a row."""
     mistaken = row["status"] == MISTAKE
     reaction = {
@@ -30,7 +31,7 @@ def to_fhir(_reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
         "severity": row["severity"],
     }
     body = {
-        "identifier": [identifier("allergy", row["id"])],
+        "identifier": [identifier("allergy", row["id"]), *row["identifiers"]],
         "clinicalStatus": None if mistaken else hl7("allergyintolerance-clinical", row["status"]),
         "verificationStatus": hl7(
             "allergyintolerance-verification", "entered-in-error" if mistaken else "confirmed"
@@ -39,7 +40,8 @@ def to_fhir(_reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
         "patient": reference("Patient", row["patient_id"]),
         "onsetDateTime": day(row["from_on"]),
         "recordedDate": instant(row["created_at"]),
-        "recorder": reference("Practitioner", row["recorded_by"]),
+        "note": [{"text": row["note"]}],
+        "recorder": recorder(reader, row),
         "reaction": [reaction] if row["reaction"] or row["severity"] else None,
     }
     yield Made(body, profiles=(f"{US_CORE}allergyintolerance",))

@@ -15,7 +15,9 @@ OUTCOMES: Final = {"ok": "0", "refused": "4"}
 
 def _deed(action: str) -> str:
     """The letter of a deed: read, or executed where it changes something."""
-    return "R" if action.endswith((":read", ":list", ":search")) else "E"
+    if action.endswith((":read", ":list", ":search")):
+        return "R"
+    return {"create": "C", "update": "U"}.get(action.rpartition(":")[2], "E")
 
 
 def _agent(row: dict[str, Any]) -> Json:

@@ -35,6 +35,12 @@ def searchset(
     return bundle | ({"entry": there} if there else {})
 
 
+def response(kind: str, entries: list[Json]) -> Json:
+    """The answers to a batch or a transaction."""
+    said: Json = {"resourceType": "Bundle", "type": kind}
+    return said | ({"entry": entries} if entries else {})
+
+
 def history(base: str, resource: Json, bundle_id: str) -> Json:
     """The versions of a resource that are kept: the one that stands."""
     at = f"{resource['resourceType']}/{resource['id']}"

@@ -5,10 +5,11 @@ from typing import Any, Final
 from api.fhir.kind import Kind
 from api.fhir.kinds import KINDS
 from api.fhir.parameters import REFERENCE, Param
+from api.fhir.writing.writers import WRITERS
 
 PUBLISHED: Final = "2026-11-25"
 VERSION: Final = "1.0.0"
-INTERACTIONS: Final = ("read", "vread", "history-instance", "search-type")
+READING: Final = ("read", "vread", "history-instance", "search-type")
 SMART: Final = {
     "coding": [
         {
@@ -40,6 +41,7 @@ def statement(base: str) -> dict[str, Any]:
         "implementation": {"description": "Freshtrail, FHIR R4", "url": base},
         "fhirVersion": "4.0.1",
         "format": ["json", "application/fhir+json"],
+        "patchFormat": ["application/json-patch+json"],
         "implementationGuide": ["http://hl7.org/fhir/us/core/ImplementationGuide/hl7.fhir.us.core"],
         "rest": [
             {
@@ -55,6 +57,7 @@ def statement(base: str) -> dict[str, Any]:
                     ],
                 },
                 "resource": [_resource(kind) for kind in KINDS.values()],
+                "interaction": [{"code": "transaction"}, {"code": "batch"}],
             }
         ],
     }
@@ -65,10 +68,11 @@ def _resource(kind: Kind) -> dict[str, Any]:
     told: dict[str, Any] = {
         "type": kind.type,
         "documentation": kind.doc,
-        "interaction": [{"code": code} for code in INTERACTIONS],
+        "interaction": [{"code": code} for code in interactions(kind)],
         "versioning": "versioned",
         "readHistory": False,
         "updateCreate": False,
+        **_conditional(kind),
         "conditionalRead": "not-match",
         "referencePolicy": ["literal"],
         "searchInclude": includes(kind),
@@ -78,6 +82,21 @@ def _resource(kind: Kind) -> dict[str, Any]:
     if profiles:
         told["supportedProfile"] = [f"{US_CORE}{name}" for name in profiles]
     return {name: value for name, value in told.items() if value != []}
+
+
+def interactions(kind: Kind) -> list[str]:
+    """What may be done with a type, by FHIR's codes."""
+    writer = WRITERS.get(kind.type)
+    if writer is None:
+        return [*READING]
+    return [*READING, "create", *(("update", "patch") if writer.update is not None else ())]
+
+
+def _conditional(kind: Kind) -> dict[str, bool]:
+    writer = WRITERS.get(kind.type)
+    if writer is None:
+        return {}
+    return {"conditionalCreate": True, "conditionalUpdate": writer.update is not None}
 
 
 def includes(kind: Kind) -> list[str]:
@@ -109,6 +128,7 @@ PROFILES: Final = {
     "Goal": ("goal",),
     "CarePlan": ("careplan",),
     "RelatedPerson": ("relatedperson",),
+    "ServiceRequest": ("servicerequest",),
     "Provenance": ("provenance",),
 }
 """The US Core profiles that resources of a type claim in `meta.profile`."""

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from api.access.policies import Actor
 from api.core.ehr import DIAGNOSES
+from api.fhir.authors import recorder
 from api.fhir.datatypes import (
     HL7,
     ICD10,
@@ -25,11 +26,11 @@ CATEGORY: Final = concept(
 )
 
 
-def to_fhir(_reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
+def to_fhir(reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
     """The diagnosis of a row."""
     mistaken = row["status"] == "entered_in_error"
     body = {
-        "identifier": [identifier("diagnosis", row["id"])],
+        "identifier": [identifier("diagnosis", row["id"]), *row["identifiers"]],
         "clinicalStatus": None if mistaken else hl7("condition-clinical", row["status"]),
         "verificationStatus": hl7(
             "condition-ver-status", "entered-in-error" if mistaken else "confirmed"
@@ -40,7 +41,8 @@ def to_fhir(_reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
         "onsetDateTime": day(row["from_on"]),
         "abatementDateTime": None if mistaken else day(row["to_on"]),
         "recordedDate": instant(row["created_at"]),
-        "recorder": reference("Practitioner", row["recorded_by"]),
+        "note": [{"text": row["note"]}],
+        "recorder": recorder(reader, row),
     }
     if row["to_on"] is not None and row["status"] == "active":
         body["abatementDateTime"] = None  # con-4: what has ended is not active

@@ -30,7 +30,7 @@ def to_fhir(_reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
     ended = row["withdrawn_at"] or row["superseded_at"]
     kind = row["kind"]
     body = {
-        "identifier": [identifier("consent", row["id"])],
+        "identifier": [identifier("consent", row["id"]), *row["identifiers"]],
         "status": "active" if ended is None else "inactive",
         "scope": hl7("consentscope", SCOPES.get(kind, "treatment")),
         "category": [CATEGORY, ours("consent-kind", kind)],

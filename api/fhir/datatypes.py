@@ -6,6 +6,7 @@ from html import escape
 from typing import Any, Final
 
 Json = dict[str, Any]
+Values = dict[str, Any]
 
 US_CORE: Final = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
 HL7: Final = "http://terminology.hl7.org/CodeSystem/"

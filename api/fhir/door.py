@@ -21,6 +21,7 @@ from api.fhir.negotiation import answer, check_accepted, check_form
 from api.fhir.parameters import found
 from api.fhir.scopes import READ, SEARCH
 from api.fhir.subset import part_of
+from api.fhir.writing import door as writing
 
 NAME: Final = "fhir"
 OPEN: Final = ("fhir.metadata", "fhir.configuration", "fhir.token")
@@ -44,6 +45,8 @@ def open_door(app: Flask) -> None:
     door.add_url_rule(smart.TOKEN_PATH, "token", smart.token, methods=["POST"])
     for kind in KINDS.values():
         _offer(door, kind)
+    for number, rule in enumerate(("", "/")):
+        door.add_url_rule(rule, f"bundle-{number}", writing.take_bundle, methods=["POST"])
     app.register_blueprint(door)
 
 
@@ -57,7 +60,7 @@ def _offer(door: Blueprint, kind: Kind) -> None:
         (f"{one}/_history", "history", read_history, "GET"),
         (f"{one}/_history/<fhir_id:version>", "vread", read_version, "GET"),
     )
-    for rule, name, view, method in routes:
+    for rule, name, view, method in (*routes, *writing.routes(kind)):
         endpoint = f"{kind.type}-{name}"
         door.add_url_rule(rule, endpoint, view, methods=[method], defaults={"kind": kind.type})
 

@@ -58,7 +58,7 @@ def to_fhir(_reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
     ended = row["completed_at"] or (None if row["state"] == "in_progress" else row["ends_at"])
     course = row["course_id"]
     body = {
-        "identifier": [identifier("session", row["id"])],
+        "identifier": [identifier("session", row["id"]), *row["identifiers"]],
         "status": STATUSES[row["state"]],
         "class": coding(f"{HL7}v3-ActCode", code, display),
         "type": [ours("session-kind", row["kind"], WORDS[row["kind"]])],

@@ -29,6 +29,7 @@ from api.fhir import (
     questionnaire,
     questionnaire_response,
     related_person,
+    service_request,
 )
 from api.fhir.kind import Kind
 
@@ -52,6 +53,7 @@ MODULES: Final = {
     "Goal": goal,
     "CarePlan": care_plan,
     "RelatedPerson": related_person,
+    "ServiceRequest": service_request,
     "Consent": consent,
     "AdverseEvent": adverse_event,
     "Flag": flag,

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from api.access.policies import Actor
 from api.core.ehr import MEDICATIONS
+from api.fhir.authors import writer
 from api.fhir.datatypes import RXNORM, coding, concept, identifier, instant, period, reference
 from api.fhir.kind import Kind, Made, Part
 from api.fhir.parameters import date, patient, reference as pointing, token
@@ -17,16 +18,17 @@ STATUSES: Final = {
 }
 
 
-def to_fhir(_reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
+def to_fhir(reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
     """The medication of a row."""
     body = {
-        "identifier": [identifier("medication", row["id"])],
+        "identifier": [identifier("medication", row["id"]), *row["identifiers"]],
         "status": STATUSES[row["status"]],
         "medicationCodeableConcept": concept(coding(RXNORM, row["code"]), text=row["name"]),
         "subject": reference("Patient", row["patient_id"]),
         "effectivePeriod": period(row["from_on"], row["to_on"]),
         "dateAsserted": instant(row["created_at"]),
-        "informationSource": reference("Practitioner", row["recorded_by"]),
+        "informationSource": writer(reader, row),
+        "note": [{"text": row["note"]}],
         "dosage": [{"text": row["dose"]}],
     }
     yield Made(body)

@@ -3,14 +3,21 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from api.access.policies import Actor
-from api.core.ehr import PATIENTS, Wanted, sought
+from api.core.ehr import PATIENTS, Wanted, numbered, sought
 from api.fhir import dates
 from api.fhir.kind import Kind, Part, split_id
 from api.fhir.kinds import KINDS
 from api.fhir.parameters import Filter, plain
+
+NUMBERED: Final = (
+    *("Condition", "AllergyIntolerance", "MedicationStatement"),
+    *("Encounter", "ServiceRequest", "QuestionnaireResponse", "Consent"),
+)
+"""Types whose records carry the numbers of other systems beside their own."""
 
 
 def narrowed(
@@ -42,6 +49,9 @@ def _more(
         return wanted if "" in codes or codes & part.only[one.name] else None
     if part.source is PATIENTS and kind.code == "pat":
         found = sought(client, one.name, one.values)
+        return wanted if found is None else replace(wanted, sought=(*wanted.sought, found))
+    if one.name == "identifier" and kind.type in NUMBERED:
+        found = numbered(client, part.source, kind.type, one.values)
         return wanted if found is None else replace(wanted, sought=(*wanted.sought, found))
     return wanted
 

@@ -32,8 +32,9 @@ SCORE: Final = ("score", "{score}")
 TRAIL: Final = "Trail strength: steps logged of one practice, 0 to 1"
 
 
-def of_checkin(_reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
+def of_checkin(reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
     """The panel of a check-in, its total or tier, its subscales, and each answer."""
+    row["by"] = author(reader, row)
     one: Instrument = row["definition"]
     parts = [*_figures(one, row), *_answers(one, row)]
     members = [reference("Observation", row["id"], f"-{made.suffix}") for made in parts]
@@ -55,7 +56,7 @@ def _body(row: dict[str, Any], code: Json) -> Json:
         "focus": [reference("Goal", row["goal_id"])] if row["goal_id"] else None,
         "effectiveDateTime": instant(row["answered_at"]),
         "issued": instant(row["updated_at"]),
-        "performer": [author(row)],
+        "performer": [row["by"]],
         "derivedFrom": [reference("QuestionnaireResponse", row["id"])],
     }
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from api.access.policies import Actor
+from api.fhir.authors import writer
 from api.fhir.datatypes import (
     HL7,
     LOINC,
@@ -54,10 +55,11 @@ SCALES: Final = {
 }
 
 
-def to_fhir(_reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
+def to_fhir(reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
     """What an entry measured, one Observation for each; nothing of one that was corrected."""
     if row["superseded"]:
         return
+    row["by"] = writer(reader, row)
     said = row["content"]
     if row["type"] == "rating":
         title = f"{said['scale'].capitalize()}, rated 0 to 10"
@@ -85,7 +87,7 @@ def _body(row: dict[str, Any], category: Json, code: Json) -> Json:
         "encounter": reference("Encounter", row["session_id"]),
         "effectiveDateTime": instant(row["measured_at"]),
         "issued": instant(row["created_at"]),
-        "performer": [reference("Practitioner", row["recorded_by"])],
+        "performer": [row["by"]],
     }
 
 

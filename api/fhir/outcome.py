@@ -1,5 +1,6 @@
 """Every no of this door as an OperationOutcome; the one table from refusal to status and code."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
@@ -50,6 +51,22 @@ class NotUnderstood(Refusal):
     kind = "not_understood"
 
 
+class Faulty(Refusal):
+    """A resource can't be taken: its faults are `(code, expression, words)`, each an issue."""
+
+    kind = "invalid"
+
+    def __init__(self, faults: Sequence[tuple[str, str, str]], extras: str = "") -> None:
+        super().__init__(extras or "The resource can't be taken as it is.")
+        self.faults = list(faults)
+
+
+class TooManyMatch(Refusal):
+    """More than one resource answers to the condition of a write."""
+
+    kind = "too_many_match"
+
+
 class NotSupported(Refusal):
     """What was asked for exists in FHIR, and not at this door."""
 
@@ -76,10 +93,7 @@ class WrongMediaType(Refusal):
 
 def from_refusal(refusal: Refusal) -> Response:
     """The outcome of one refusal, with its headers."""
-    issues = None
-    if isinstance(refusal, Invalid):
-        issues = [_issue("value", f"{at}: {said}", at) for at, said in refusal.errors[:MAX_TOLD]]
-    response = problem(refusal.kind, refusal.detail, issues)
+    response = problem(refusal.kind, refusal.detail, issues_of(refusal))
     if isinstance(refusal, NotSignedIn):
         error = f'error="{refusal.error}"' if refusal.error else ""
         response.headers["WWW-Authenticate"] = f"Bearer {error}".strip()
@@ -87,6 +101,24 @@ def from_refusal(refusal: Refusal) -> Response:
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     return response
+
+
+def issues_of(refusal: Refusal) -> list[dict[str, Any]]:
+    """What an outcome tells of a refusal, each value that is wrong by itself."""
+    if isinstance(refusal, Faulty):
+        return [issue(code, said, at) for code, at, said in refusal.faults[:MAX_TOLD]]
+    if isinstance(refusal, Invalid):
+        errors = refusal.errors[:MAX_TOLD]
+        return [
+            issue("value", f"{at}: {said}", at.strip("/").replace("/", ".")) for at, said in errors
+        ]
+    _status, code, words = STATUS[refusal.kind]
+    return [issue(code, refusal.detail or words)]
+
+
+def outcome_of(issues: list[dict[str, Any]]) -> dict[str, Any]:
+    """An outcome as a resource, for an answer that is none of a refusal or stands in a bundle."""
+    return {"resourceType": "OperationOutcome", "issue": issues}
 
 
 def from_http(error: HTTPException) -> Response:
@@ -103,14 +135,15 @@ def problem(kind: str, detail: str, issues: list[dict[str, Any]] | None = None) 
     body = {
         "resourceType": "OperationOutcome",
         "id": getattr(g, "request_id", "")[:64] or None,
-        "issue": issues or [_issue(code, detail or words)],
+        "issue": issues or [issue(code, detail or words)],
     }
     body = {name: value for name, value in body.items() if value}
     return Response(orjson.dumps(body), status, content_type=MEDIA_TYPE)
 
 
-def _issue(code: str, text: str, at: str = "") -> dict[str, Any]:
+def issue(code: str, text: str, at: str = "", severity: str = "error") -> dict[str, Any]:
+    """One issue of an outcome, with the element it speaks of as a FHIRPath."""
     said = text.encode("utf-8", "replace").decode()
-    issue: dict[str, Any] = {"severity": "error", "code": code, "diagnostics": said[:1000]}
-    expression = at.strip("/").replace("/", ".")
-    return issue | ({"expression": [expression]} if expression else {})
+    told: dict[str, Any] = {"severity": severity, "code": code, "diagnostics": said[:1000]}
+    expression = at.encode("utf-8", "replace").decode()[:200]
+    return told | ({"expression": [expression]} if expression else {})

@@ -6,19 +6,18 @@ from typing import Any, Final
 from api.access.policies import Actor
 from api.core.ehr import CHECK_INS
 from api.core.outcomes.instruments.definition import Instrument
+from api.fhir.authors import writer
 from api.fhir.datatypes import US_CORE, Json, identifier, instant, reference
 from api.fhir.kind import Kind, Made, Part
 from api.fhir.parameters import date, patient, reference as pointing, token
 from api.fhir.questionnaire import canonical, choice
 
 
-def author(row: dict[str, Any]) -> Json | None:
+def author(reader: Actor, row: dict[str, Any]) -> Json | None:
     """Who answered, or who wrote down what was answered."""
     if row["answered_by"] == "patient":
         return reference("Patient", row["patient_id"])
-    if row["recorded_by"] is None:
-        return reference("Organization", row["clinic_id"])
-    return reference("Practitioner", row["recorded_by"])
+    return writer(reader, row)
 
 
 def items(row: dict[str, Any]) -> list[Json]:
@@ -34,15 +33,15 @@ def items(row: dict[str, Any]) -> list[Json]:
     return said
 
 
-def to_fhir(_reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
+def to_fhir(reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
     """The answers of a row."""
     body = {
-        "identifier": identifier("check-in", row["id"]),
+        "identifier": (row["identifiers"] or [identifier("check-in", row["id"])])[0],
         "questionnaire": canonical(row["definition"]),
         "status": "amended" if row["corrected"] else "completed",
         "subject": reference("Patient", row["patient_id"]),
         "authored": instant(row["answered_at"]),
-        "author": author(row),
+        "author": author(reader, row),
         "source": reference("Patient", row["patient_id"]),
         "item": items(row),
     }

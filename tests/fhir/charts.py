@@ -18,6 +18,7 @@ from api.access.users import clinics
 from api.core import patients
 from api.core.clients import ehr_clients
 from api.core.clinical_lists.table import allergies, diagnoses, medications
+from api.core.ehr.table import referrals
 from api.core.outcomes import checkins
 from api.core.treatment.courses import courses
 from tests import builders
@@ -152,6 +153,7 @@ def chart(scene: Scene) -> dict[str, Any]:
     db.store().add(
         medications, by | {"name": "Sertraline", "dose": "50 mg", "from_on": date(2026, 1, 2)}
     )
+    db.store().add(referrals, keys | {"recorded_by": ct.user_id} | REFERRAL)
     course = db.store().add(
         courses,
         keys
@@ -199,6 +201,19 @@ def _answered(who: builders.Person, patient: db.Values, key: str, answers: Any) 
     return checkins.log_checkin(who.actor, patient["id"], said)
 
 
+REFERRAL = {
+    "status": "active",
+    "intent": "order",
+    "priority": "routine",
+    "content": {
+        "code": {"coding": [], "text": "Ketamine-assisted psychotherapy"},
+        "category": [{"coding": [], "text": "Psychotherapy"}],
+        "requester": "Dr. Vale",
+        "reason": "Depression",
+        "note": None,
+    },
+}
+"""Who sends a patient here, and for what."""
 ABOUT = {
     "preferred_name": "Addie",
     "sex_at_birth": "female",

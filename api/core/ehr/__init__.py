@@ -1,5 +1,7 @@
 """What an EHR system may read of the clinic: records by the kind, in the order of their ids."""
 
+from api.core.ehr.admitting import bring_patient, rewrite_patient
+from api.core.ehr.booking import book_visit, move_visit
 from api.core.ehr.care import (
     ALERTS,
     ALLERGIES,
@@ -7,13 +9,32 @@ from api.core.ehr.care import (
     COURSES,
     DIAGNOSES,
     MEDICATIONS,
+    REFERRALS,
     SESSIONS,
 )
 from api.core.ehr.dosing import DOSED, DOSES, EVENTS, PLANS, VITALS
+from api.core.ehr.identifiers import numbered
+from api.core.ehr.listing import change_referral, list_entry, refer_patient, relist_entry
 from api.core.ehr.measures import CHECK_INS, GOALS, QUESTIONNAIRES, TRAILS
 from api.core.ehr.oversight import AUDIT
 from api.core.ehr.people import CLINIC, CONTACTS, GROUP, PATIENTS, STAFF, TEAMS, sought
-from api.core.ehr.reading import Source, Wanted, count_records, enter, list_records, tell
+from api.core.ehr.reading import (
+    Source,
+    Wanted,
+    count_records,
+    enter,
+    list_records,
+    staff_of,
+    tell,
+)
+from api.core.ehr.sending import (
+    find_shown,
+    record_sharing,
+    send_answers,
+    send_vitals,
+    withdraw_sharing,
+)
+from api.core.ehr.writing import CREATE, READ, UPDATE, apart, enter_to_write
 
 __all__ = [
     "ALERTS",
@@ -34,16 +55,37 @@ __all__ = [
     "PATIENTS",
     "PLANS",
     "QUESTIONNAIRES",
+    "READ",
+    "REFERRALS",
     "SESSIONS",
     "STAFF",
     "TEAMS",
     "TRAILS",
     "VITALS",
     "Source",
+    "UPDATE",
+    "CREATE",
+    "apart",
+    "book_visit",
+    "bring_patient",
+    "find_shown",
+    "move_visit",
+    "record_sharing",
+    "send_answers",
+    "send_vitals",
+    "withdraw_sharing",
+    "change_referral",
+    "enter_to_write",
+    "list_entry",
+    "refer_patient",
+    "relist_entry",
+    "rewrite_patient",
+    "staff_of",
     "Wanted",
     "count_records",
     "enter",
     "list_records",
+    "numbered",
     "sought",
     "tell",
 ]

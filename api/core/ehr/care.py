@@ -9,7 +9,9 @@ from api.access.policies import Actor
 from api.core.alerts import alerts
 from api.core.clinical_lists.table import allergies, diagnoses, medications
 from api.core.consents import consents
+from api.core.ehr.identifiers import beside
 from api.core.ehr.reading import Source
+from api.core.ehr.table import referrals
 from api.core.gate import session_clinicians
 from api.core.treatment.courses import courses
 from api.core.treatment.sessions import sessions
@@ -28,12 +30,38 @@ def clinicians(reader: Actor, rows: list[Values]) -> None:
         row["clinicians"] = named.get(row["id"], [])
 
 
-SESSIONS: Final = Source("sessions", sessions, sessions.c.patient_id, beside=clinicians)
+def _booked(reader: Actor, rows: list[Values]) -> None:
+    clinicians(reader, rows)
+    beside("Encounter")(reader, rows)
+
+
+SESSIONS: Final = Source("sessions", sessions, sessions.c.patient_id, beside=_booked)
 COURSES: Final = Source("courses", courses, courses.c.patient_id)
-DIAGNOSES: Final = Source("diagnoses", diagnoses, diagnoses.c.patient_id, author="recorded_by")
-ALLERGIES: Final = Source("allergies", allergies, allergies.c.patient_id, author="recorded_by")
-MEDICATIONS: Final = Source(
-    "medications", medications, medications.c.patient_id, author="recorded_by"
+DIAGNOSES: Final = Source(
+    "diagnoses", diagnoses, diagnoses.c.patient_id, author="recorded_by", beside=beside("Condition")
 )
-CONSENTS: Final = Source("consents", consents, consents.c.patient_id, author="recorded_by")
+ALLERGIES: Final = Source(
+    "allergies",
+    allergies,
+    allergies.c.patient_id,
+    author="recorded_by",
+    beside=beside("AllergyIntolerance"),
+)
+MEDICATIONS: Final = Source(
+    "medications",
+    medications,
+    medications.c.patient_id,
+    author="recorded_by",
+    beside=beside("MedicationStatement"),
+)
+CONSENTS: Final = Source(
+    "consents", consents, consents.c.patient_id, author="recorded_by", beside=beside("Consent")
+)
 ALERTS: Final = Source("alerts", alerts, alerts.c.patient_id)
+REFERRALS: Final = Source(
+    "referrals",
+    referrals,
+    referrals.c.patient_id,
+    author="recorded_by",
+    beside=beside("ServiceRequest"),
+)

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from api import clock
 from api.access.policies import Actor, Grant
 from api.access.users import clinics
+from api.core.ehr.identifiers import beside
 from api.core.ehr.reading import Source
 from api.core.gate import shown_to
 from api.core.integration.tables import goals, practice_statuses, practices, steps
@@ -42,6 +43,7 @@ def _instruments(reader: Actor, rows: list[Values]) -> None:
         row["definition"] = known[key]
         row["corrected"] = row["id"] in corrected
         row["goal_id"] = goal_of.get(row["practice_id"])
+    beside("QuestionnaireResponse")(reader, rows)
 
 
 def _goals_of(reader: Actor, practice_ids: set[UUID]) -> dict[UUID, UUID]:

@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, bindparam, exists, select
 
 from api import vault
-from api.core.client_reach import index_systems
+from api.access.users import clinics
+from api.core.client_reach import index_systems, patient_systems
 from api.core.patients.table import patient_external_ids, patient_words, patients
-from api.db import Values, among, store
+from api.db import Values, among, store, transaction, within
 from api.errors import Conflict
 
 
@@ -52,6 +53,33 @@ def index_names(row: Values) -> None:
     words = [keys | {"word": word} for word in sorted(set(fold(names)))]
     if words:
         store().execute(patient_words.insert(), words)
+
+
+def index_former_systems() -> int:
+    """Let EHR clients find the patients whose numbers were written before there was this index.
+
+    Each clinic in a transaction of its own; answers how many they were, none when asked again.
+    """
+    with transaction() as there:
+        ids = [row["id"] for row in there.rows(select(clinics.c.id).order_by(clinics.c.id))]
+    done = 0
+    for clinic_id in ids:
+        with within(clinic_id), transaction():
+            done += _index_systems_of(clinic_id)
+    return done
+
+
+def _index_systems_of(clinic_id: UUID) -> int:
+    told, known = patient_external_ids.c, patient_systems.c
+    lacking = select(patients).where(
+        patients.c.clinic_id == clinic_id,
+        exists().where(told.clinic_id == clinic_id, told.patient_id == patients.c.id),
+        ~exists().where(known.clinic_id == clinic_id, known.patient_id == patients.c.id),
+    )
+    found = store().rows(lacking, opens=patients)
+    for row in found:
+        index_systems(row)
+    return len(found)
 
 
 def index_external_ids(row: Values) -> None:

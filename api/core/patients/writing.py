@@ -31,7 +31,7 @@ MAX_DUPLICATES = 10
 def admit_patient(actor: Actor, values: Values) -> Values:
     """A new patient; the creating clinician joins the care team. Lists likely duplicates."""
     gate.admit(actor, "patient:create")
-    _refuse_birth(values, values.get("time_zone", actor.rights.zone))
+    refuse_birth(values, values.get("time_zone", actor.rights.zone))
     alike = _possible_duplicates(actor, values)
     row = add_patient(actor.clinic_id, {"time_zone": actor.rights.zone} | values)
     events.append(store(), actor.clinic_id, "patient.created", {"patient_id": row["id"]})
@@ -93,20 +93,22 @@ def change_patient(actor: Actor, patient_id: UUID, version: int | None, values: 
         raise NotAllowed(f"Only a clinician may change {', '.join(clinical)}.")
     if row["status"] == DISCHARGED and values.get("status", DISCHARGED) != DISCHARGED:
         raise Conflict("The patient is discharged.", state=DISCHARGED, allowed=["readmit"])
-    _refuse_birth(values, row["time_zone"])
+    refuse_birth(values, row["time_zone"])
     trail.wrote(values)
-    after = _written(row, _merged(row, values)) if values else row
+    after = written(row, _merged(row, values)) if values else row
     return show_to(actor, after)
 
 
-def _written(row: Values, values: Values) -> Values:
+def written(row: Values, values: Values) -> Values:
+    """The patient changed, and found by what the record says now; asks nobody."""
     after = store().change(patients, row, values)
     index_names(after)
     index_external_ids(after)
     return after
 
 
-def _refuse_birth(values: Values, zone: str) -> None:
+def refuse_birth(values: Values, zone: str) -> None:
+    """Raise `Invalid` for a day of birth ahead, or too long ago to be believed."""
     born: date | None = values.get("birth_on")
     if born is not None and not EARLIEST_BIRTH <= born <= today(zone):
         said = f"Neither ahead of today nor before {EARLIEST_BIRTH.year}."

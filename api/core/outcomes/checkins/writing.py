@@ -32,7 +32,7 @@ from api.core.outcomes.checkins.table import (
 from api.core.outcomes.instruments.definition import Instrument
 from api.core.outcomes.instruments.showing import refuse_without_text
 from api.core.outcomes.plans.answering import answer_plans, any_plans
-from api.core.patients import chart_for, patients
+from api.core.patients import chart_for, open_chart, patients
 from api.core.treatment.windows import doses_told
 from api.db import Values, found, match, new_id, store
 from api.errors import Conflict, Invalid, NotAllowed
@@ -77,6 +77,30 @@ def log_checkin(actor: Actor, patient_id: UUID, values: Values) -> Values:
         answer_plans(patient, row)
     safety.heed(row, actor.writer_id, reached=patient)
     return showing.answered(actor, patient, row)
+
+
+def receive_checkin(actor: Actor, action: str, patient_id: UUID, values: Values) -> Values:
+    """Answers that another system took: complete, scored here, and heeded as any others are."""
+    patient = open_chart(actor, action, patient_id)
+    one = known_instrument(actor.clinic_id, values["instrument"])
+    full = {
+        "id": new_id(),
+        "clinic_id": patient["clinic_id"],
+        "patient_id": patient["id"],
+        "instrument": one.key,
+        "source": "ehr",
+        "answered_by": values["answered_by"],
+        "recorded_by": actor.user_id,
+        **_when(patient, values.get("answered_at")),
+        **taken(one, values["answers"], COMPLETE, patient["sex_at_birth"]),
+        "patients_own": _given(values["answers"]) if values["answered_by"] == "patient" else [],
+    }
+    row = store().add(check_ins, full, also=[_event(full, "check_in.completed")])
+    trail.about(check_ins.name, row["id"])
+    trail.wrote(values)
+    answer_plans(patient, row)
+    safety.heed(row, actor.user_id)
+    return row
 
 
 def change_checkin(actor: Actor, check_in_id: UUID, version: int | None, values: Values) -> Values:

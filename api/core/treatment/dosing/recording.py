@@ -20,6 +20,19 @@ from api.db import Values
 from api.errors import Conflict, Invalid
 
 
+def receive_entry(actor: Actor, action: str, session_id: UUID, kind: str, values: Values) -> Values:
+    """An entry that another system took, `{outcome, entry}`; a signed record takes none."""
+    seen = gate.find_in_chart(actor, action, sessions, session_id)
+    ledger = _open(actor, seen, None)
+    if ledger.is_signed:
+        detail = "The record of the session is signed."
+        raise Conflict(detail, state=seen["state"], allowed=[])
+    trail.wrote(values)
+    result = ledger.take({"type": kind, **values})
+    ledger.close()
+    return result
+
+
 def record_entry(actor: Actor, session_id: UUID, kind: str, values: Values) -> Values:
     """One entry of the ledger; the same again is answered again, other content is a conflict."""
     seen = gate.find_in_chart(actor, "ledger:record", sessions, session_id)

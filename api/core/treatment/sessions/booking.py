@@ -88,7 +88,7 @@ def change_session(actor: Actor, session_id: UUID, version: int | None, values: 
     if set(values) & set(holding.TIMES_AND_NAMES):
         holding.must_book(actor.rights, row["patient_id"])
     trail.wrote(values)
-    after = _rebook(row, holding.tidy_room(values)) if values else row
+    after = rebook(row, holding.tidy_room(values)) if values else row
     return showing.show(actor.rights, after)
 
 
@@ -118,7 +118,8 @@ def _cover(actor: Actor, row: Values, values: Values) -> Values:
     return showing.show(actor.rights, store().change(sessions, row, values, also=[told]))
 
 
-def _rebook(row: Values, values: Values) -> Values:
+def rebook(row: Values, values: Values) -> Values:
+    """The booking changed, once everybody's time is held; asks nobody for a right."""
     given: Any = values.pop("clinician_ids", None)
     after = {**row, **values}
     holding.check_times(after["starts_at"], after["ends_at"])

@@ -1,0 +1,85 @@
+"""The numbers of other systems on records of a chart: kept, shown and found again."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, exists, select
+
+from api import vault
+from api.access.policies import Actor
+from api.core.ehr.reading import Source
+from api.core.ehr.table import ehr_identifier_words, ehr_identifiers
+from api.db import Values, store
+from api.errors import Conflict
+
+OURS: Final = "urn:freshtrail:"
+"""How the systems of our own identifiers begin."""
+
+
+def keep_identifiers(clinic_id: UUID, kind: str, row: Values, told: list[Values]) -> None:
+    """Let the record be found by these numbers and by no other; `Conflict` when one is another's.
+
+    Whoever calls holds the client, so that no two writers of one system meet.
+    """
+    blinds = sorted({_blind(clinic_id, kind, one["system"], one["value"]) for one in told})
+    w = ehr_identifier_words.c
+    mine = (w.clinic_id == clinic_id, w.kind == kind)
+    taken = select(w.record_id).where(*mine, w.blind.in_(blinds), w.record_id != row["id"])
+    if blinds and store().row(taken) is not None:
+        raise Conflict("Another record already carries this identifier.", missing=["unique"])
+    store().execute(ehr_identifier_words.delete().where(*mine, w.record_id == row["id"]))
+    keys = {"clinic_id": clinic_id, "kind": kind, "record_id": row["id"]}
+    keys |= {"patient_id": row["patient_id"]}
+    if blinds:
+        store().execute(ehr_identifier_words.insert(), [keys | {"blind": one} for one in blinds])
+    _keep_whole(keys, told)
+
+
+def _keep_whole(keys: Values, told: list[Values]) -> None:
+    t = ehr_identifiers.c
+    mine = (t.clinic_id == keys["clinic_id"], t.kind == keys["kind"])
+    there = select(ehr_identifiers).where(*mine, t.record_id == keys["record_id"])
+    before = store().row(there, opens=ehr_identifiers)
+    if before is not None:
+        store().change(ehr_identifiers, before, {"identifiers": told})
+    elif told:
+        store().add(ehr_identifiers, keys | {"identifiers": told})
+
+
+def beside(kind: str) -> Callable[[Actor, list[Values]], None]:
+    """What puts the numbers of other systems beside rows of a kind."""
+
+    def put(reader: Actor, rows: list[Values]) -> None:
+        t = ehr_identifiers.c
+        mine = (t.clinic_id == reader.clinic_id, t.kind == kind)
+        statement = select(ehr_identifiers).where(*mine, t.record_id.in_([r["id"] for r in rows]))
+        found = store().rows(statement, opens=ehr_identifiers)
+        by = {one["record_id"]: one["identifiers"] for one in found}
+        for row in rows:
+            row["identifiers"] = by.get(row["id"], [])
+
+    return put
+
+
+def numbered(
+    reader: Actor, source: Source, kind: str, values: Sequence[str]
+) -> ColumnElement[bool] | None:
+    """The SQL condition of the records that carry one of these numbers, `system|value`.
+
+    None where it can't be said: without a system, or of our own.
+    """
+    pairs = [value.partition("|") for value in values]
+    if source.table is None or any(not s or not v or s.startswith(OURS) for s, _, v in pairs):
+        return None
+    w = ehr_identifier_words.c
+    return exists().where(
+        w.clinic_id == reader.clinic_id,
+        w.kind == kind,
+        w.blind.in_([_blind(reader.clinic_id, kind, s, v) for s, _, v in pairs]),
+        w.record_id == source.table.c.id,
+    )
+
+
+def _blind(clinic_id: UUID, kind: str, system: str, value: str) -> str:
+    return vault.blind(f"{kind}|{system}|{value}", "ehr_identifier_words.blind", clinic_id)
