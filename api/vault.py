@@ -221,10 +221,17 @@ def seal(
     plain: str, place: str, row_id: object, clinic_id: UUID = GLOBAL, purpose: str = SEAL
 ) -> str:
     """`plain` sealed for one `place` ("table.column") of one row; opens nowhere else."""
+    return seal_bytes(plain.encode(), place, row_id, clinic_id, purpose)
+
+
+def seal_bytes(
+    plain: bytes, place: str, row_id: object, clinic_id: UUID = GLOBAL, purpose: str = SEAL
+) -> str:
+    """Bytes, sealed as `seal` does."""
     kid = _masters().current
     nonce = os.urandom(NONCE_BYTES)
     cipher, ours = _cipher(kid, clinic_id, purpose)
-    hidden = cipher.encrypt(nonce, plain.encode(), f"{place}|{row_id}{ours}".encode())
+    hidden = cipher.encrypt(nonce, plain, f"{place}|{row_id}{ours}".encode())
     return f"{VERSION}.{kid}.{_b64(nonce)}.{_b64(hidden)}"
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError, TimeoutError as PoolTimeout
 
 from api import db
 from api.core import beats, clocks
+from api.fhir import bulk_making as _bulk_making, notifying  # noqa: F401
 from api.outbox import deliver, letters
 
 log = logging.getLogger("freshtrail.worker")
@@ -66,7 +67,7 @@ class Worker:
             worked = [_everywhere(step) for step in (*clocks.DUE, _share_out)]
             worked.append(_some(_prune_letters))
             self._work_aside()
-            return any([*worked, self._send(deliver), self._send(letters)])
+            return any([*worked, self._send(deliver), self._send(notifying), self._send(letters)])
         except (OperationalError, PoolTimeout):
             log.exception("the database did not answer")
             self.stopping.wait(RECOVER_S)
@@ -85,9 +86,9 @@ class Worker:
             self._beat_at = monotonic()
 
     def _send(self, what: Any) -> bool:
-        """Hand out what is due, deliveries or letters, while hands are free."""
+        """Hand out what is due, deliveries, notifications or letters, while hands are free."""
         sent = False
-        for clinic_id in _clinics_with(_take) if what is deliver else [None]:
+        for clinic_id in [None] if what is letters else _clinics_of(what.clinics_due):
             while not self.stopping.is_set() and self._free.acquire(blocking=False):
                 with db.within(clinic_id), db.transaction() as store:
                     job = what.take(store)
@@ -140,12 +141,12 @@ def _prune_letters() -> bool:
     return letters.prune(db.store())
 
 
-def _take() -> bool:
-    return deliver.take(db.store()) is not None
-
-
 clocks.WHERE[_share_out] = deliver.clinics_waiting
-clocks.WHERE[_take] = deliver.clinics_due
+
+
+def _clinics_of(due: Callable[[], Any]) -> list[UUID]:
+    with db.within(finding=True), db.transaction() as store:
+        return [row[0] for row in store.execute(due())]
 
 
 def _clinics_with(step: Callable[[], bool]) -> list[UUID]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).parent.parent
-START_S, STOP_S = 30, 10
+START_S, STOP_S = 120, 10
 WORKERS, THREADS = 2, 4
 
 

@@ -195,6 +195,8 @@ TABLE: dict[str, dict[Role, Grant]] = {
     "fhir:search": {S: EHR},
     "fhir:create": {S: EHR},
     "fhir:update": {S: EHR},
+    "fhir:export": {S: EHR},
+    "fhir:subscribe": {S: EHR},
 }
 
 

@@ -54,6 +54,8 @@ BY_WORKER: Final = (
     "alerts",
     "audit_heads",
     "research_releases",
+    "bulk_exports",
+    "ehr_notifications",
 )
 """Where the worker looks which clinics have work that is due; it can only read so."""
 

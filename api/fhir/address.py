@@ -1,5 +1,6 @@
 """Where this door stands: the address that references, links and tokens are made with."""
 
+from contextvars import ContextVar
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -9,6 +10,13 @@ from api.config import settings
 
 PREFIX: Final = "/fhir/R4"
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+
+_asked_at: ContextVar[str] = ContextVar("asked_at", default="")
+
+
+def stand_at(base: str) -> None:
+    """Go on, outside of requests, under the address at which an export was ordered."""
+    _asked_at.set(base)
 
 
 def address() -> str:
@@ -24,4 +32,6 @@ def address() -> str:
         parts = urlsplit(request.host_url)
         if parts.hostname in LOOPBACK:
             return f"{parts.scheme}://{parts.netloc}{PREFIX}"
+    if not has_request_context() and _asked_at.get():
+        return _asked_at.get()
     return f"http://{settings().host}:{settings().port}{PREFIX}"

@@ -2,9 +2,11 @@
 
 from typing import Any, Final
 
+from api.fhir import operations
 from api.fhir.kind import Kind
 from api.fhir.kinds import KINDS
 from api.fhir.parameters import REFERENCE, Param
+from api.fhir.subscription import topics
 from api.fhir.writing.writers import WRITERS
 
 PUBLISHED: Final = "2026-11-25"
@@ -59,6 +61,7 @@ def statement(base: str) -> dict[str, Any]:
                 "resource": [_resource(kind) for kind in KINDS.values()],
                 "interaction": [{"code": "transaction"}, {"code": "batch"}],
             }
+            | ({"operation": operations.stated()} if operations.stated() else {})
         ],
     }
 
@@ -66,9 +69,12 @@ def statement(base: str) -> dict[str, Any]:
 def _resource(kind: Kind) -> dict[str, Any]:
     profiles = PROFILES.get(kind.type, ())
     told: dict[str, Any] = {
+        "extension": topics() if kind.type == "Subscription" else [],
         "type": kind.type,
         "documentation": kind.doc,
-        "interaction": [{"code": code} for code in interactions(kind)],
+        "interaction": [
+            {"code": code} for code in (*interactions(kind), *operations.WRITTEN.get(kind.type, ()))
+        ],
         "versioning": "versioned",
         "readHistory": False,
         "updateCreate": False,
@@ -78,6 +84,7 @@ def _resource(kind: Kind) -> dict[str, Any]:
         "searchInclude": includes(kind),
         "searchRevInclude": ["Provenance:target"] if kind.chart else [],
         "searchParam": [_param(name, param) for name, param in kind.every_param.items()],
+        "operation": operations.stated(kind.type),
     }
     if profiles:
         told["supportedProfile"] = [f"{US_CORE}{name}" for name in profiles]

@@ -11,7 +11,7 @@ from api import clock
 from api.access.policies import Actor
 from api.core.ehr import enter, tell
 from api.errors import NotAllowed, NotFound, NotSignedIn
-from api.fhir import asking, bundle, capability, dates, links, scopes, smart
+from api.fhir import asking, bundle, capability, dates, links, operations, scopes, smart
 from api.fhir.address import PREFIX, address
 from api.fhir.datatypes import instant
 from api.fhir.finding import READS, SEARCHES, Search, read, read_one
@@ -47,6 +47,7 @@ def open_door(app: Flask) -> None:
         _offer(door, kind)
     for number, rule in enumerate(("", "/")):
         door.add_url_rule(rule, f"bundle-{number}", writing.take_bundle, methods=["POST"])
+    operations.offer(door)
     app.register_blueprint(door)
 
 
@@ -79,7 +80,7 @@ def _lock() -> None:
     """The client's token before anything else; then the form of the answer."""
     if is_locked(request.endpoint) and getattr(g, "actor", None) is None:
         raise NotSignedIn("Sign in first.", error="")
-    if request.endpoint not in ("fhir.configuration", "fhir.token"):
+    if request.endpoint not in ("fhir.configuration", "fhir.token", *operations.OF_ANY_FORM):
         check_accepted()
 
 

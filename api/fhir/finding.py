@@ -116,11 +116,17 @@ class Search:
         for number, part in enumerate(self.kind.parts):
             if after is not None and number < after[0]:
                 continue
-            wanted = self._wanted(part)
+            wanted = self.wanted(part)
             if wanted is None:
                 continue
             within = after if after is not None and number == after[0] else None
             yield from self._of_part(number, part, wanted, within)
+
+    def batch(self, number: int, wanted: Wanted) -> tuple[list[Shown], UUID | str | None]:
+        """What the next rows of a part make, and after which row to go on; None at its end."""
+        rows = list_records(self.client, self.action, self.kind.parts[number].source, wanted)
+        is_over = wanted.size is None or len(rows) < wanted.size
+        return list(self._kept(number, rows)), None if is_over else rows[-1]["id"]
 
     def _of_part(
         self, number: int, part: Part, wanted: Wanted, after: Place | None
@@ -169,14 +175,14 @@ class Search:
         return plainly and exactly and free and self.kind.code != "prv"
 
     def _rows(self) -> int:
-        wanted = [(part, self._wanted(part)) for part in self.kind.parts]
+        wanted = [(part, self.wanted(part)) for part in self.kind.parts]
         return sum(
             count_records(self.client, self.action, part.source, one)
             for part, one in wanted
             if one is not None
         )
 
-    def _wanted(self, part: Part) -> Wanted | None:
+    def wanted(self, part: Part) -> Wanted | None:
         """What the database can be asked of a part sooner; None where it can hold no match."""
         common = self.alternatives[0] if len(self.alternatives) == 1 else ()
         filters = (*self.asked.filters, *common)

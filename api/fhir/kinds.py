@@ -30,6 +30,7 @@ from api.fhir import (
     questionnaire_response,
     related_person,
     service_request,
+    subscription,
 )
 from api.fhir.kind import Kind
 
@@ -58,6 +59,7 @@ MODULES: Final = {
     "AdverseEvent": adverse_event,
     "Flag": flag,
     "Group": group,
+    "Subscription": subscription,
     "AuditEvent": audit_event,
 }
 _OTHERS: Final = {name: module.KIND for name, module in MODULES.items()}

@@ -6,8 +6,10 @@ keeps its id, by which a receiver knows what it had already.
 """
 
 import json
+import logging
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,6 +31,7 @@ from sqlalchemy import (
     table as plain_table,
     true,
 )
+from sqlalchemy.exc import OperationalError
 
 from api import clock
 from api.db import Store, Values, new_id
@@ -44,6 +47,7 @@ from api.outbox.tables import (
     webhooks,
 )
 
+log = logging.getLogger("freshtrail.outbox")
 RETRIES = tuple(
     timedelta(seconds=seconds)
     for seconds in (5, 300, 1800, *(hours * 3600 for hours in (2, 5, 10, 14, 20, 24)))
@@ -55,6 +59,8 @@ LEASE = timedelta(seconds=60)
 """How long a delivery belongs to the worker that took it; longer than any exchange lasts."""
 AT_ONCE = 2
 """How many deliveries to one webhook run at a time, so that a slow one does not hold up others."""
+ALSO: list[Callable[[Values], None]] = []
+"""Who else is told of each event, in the transaction in which it is shared out."""
 NO_CONTENT, MULTIPLE, GONE_STATUS = 200, 300, 410
 
 _users = plain_table(
@@ -112,6 +118,8 @@ def share_out(store: Store) -> bool:
     for hook in store.rows(asked):
         if event["name"] in hook["events"]:
             store.add(webhook_deliveries, _first(event, hook["id"]))
+    for told in ALSO:
+        _tell(store, told, event)
     same = [e.clinic_id == event["clinic_id"], e.id == event["id"]]
     store.execute(outbox_events.update().where(*same).values(shared_out_at=clock.now()))
     return True
@@ -135,6 +143,17 @@ def clinics_due() -> Select[Any]:
 def _here(store: Store, table: Table) -> ColumnElement[bool]:
     clinic_id = store.within.clinic_id
     return true() if clinic_id is None else table.c.clinic_id == clinic_id
+
+
+def _tell(store: Store, told: Callable[[Values], None], event: Values) -> None:
+    """Tell others of an event; what goes wrong there keeps it from nobody else."""
+    try:
+        with store.connection.begin_nested():
+            told(event)
+    except OperationalError:
+        raise
+    except Exception:
+        log.exception("an event could not be told", extra={"event_id": str(event["id"])})
 
 
 def _first(event: Values, webhook_id: UUID) -> Values:

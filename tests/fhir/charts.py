@@ -18,6 +18,7 @@ from api.access.users import clinics
 from api.core import patients
 from api.core.clients import ehr_clients
 from api.core.clinical_lists.table import allergies, diagnoses, medications
+from api.core.ehr.subscriptions.tables import ehr_subscriptions
 from api.core.ehr.table import referrals
 from api.core.outcomes import checkins
 from api.core.treatment.courses import courses
@@ -134,6 +135,23 @@ def register(
     }
     row = db.store().add(ehr_clients, values | more)
     return Client(app, row["id"], key, scope=scopes)
+
+
+def subscribed(client: Client, clinic_id: UUID, **more: Any) -> db.Values:
+    """A subscription of the client that shook hands, on goals unless told otherwise."""
+    values = {
+        "clinic_id": clinic_id,
+        "client_id": client.client_id,
+        "topic": "urn:freshtrail:topic:goal",
+        "endpoint": "https://ehr.example/hook",
+        "content": "id-only",
+        "status": "active",
+        "reason": "To know of goals",
+        "base": BASE,
+        "events": 0,
+        "failures": 0,
+    }
+    return db.store().add(ehr_subscriptions, values | more)
 
 
 def let_see_all(clinic_id: UUID, access: str = "own_ehr") -> None:

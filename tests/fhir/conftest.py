@@ -24,4 +24,5 @@ def ehr(app: Flask, scene: Scene, seen: dict[str, Any]) -> Client:
     """A client of the clinic that may read everything, signed in."""
     with db.transaction():
         client = charts.register(app, scene.clinic_id)
+        charts.subscribed(client, scene.clinic_id)
     return client.sign_in()

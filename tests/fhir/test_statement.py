@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Flask
 
+from api.fhir import operations
 from api.fhir.asking import FILTERS_OF_ALL
 from api.fhir.kinds import KINDS
 from api.fhir.writing.writers import WRITERS
@@ -48,7 +49,9 @@ def test_each_stated_interaction_answers(ehr: Client) -> None:
         version = resource["meta"]["versionId"]
         told = {code["code"] for code in one["interaction"]}
         assert told >= {"read", "vread", "history-instance", "search-type"}
-        assert ("create" in told) == (one["type"] in WRITERS)
+        assert ("create" in told) == (
+            one["type"] in WRITERS or "create" in operations.WRITTEN.get(one["type"], ())
+        )
         for path in (at, f"{at}/_history", f"{at}/_history/{version}"):
             assert ehr.get(path).status_code == 200, path
         assert ehr("POST", f"/{one['type']}/_search").status_code == 415
@@ -86,6 +89,24 @@ def test_what_is_not_stated_is_refused(ehr: Client) -> None:
             answer = ehr(method, path, json={})
             assert 400 <= answer.status_code < 500, (method, path)
             assert answer.json["resourceType"] == "OperationOutcome"
+
+
+def test_each_stated_operation_answers(ehr: Client) -> None:
+    rest = ehr.get("/metadata").json["rest"][0]
+    told = [("", one["name"]) for one in rest["operation"]]
+    told += [(r["type"], one["name"]) for r in stated(ehr) for one in r.get("operation", [])]
+    assert len(told) == sum(map(len, operations.STATED.values())) == 6
+    kept = 0
+    for kind, name in told:
+        here = f"/{kind}" if kind else ""
+        if name != "export" or kind == "Group":
+            here += f"/{ehr.get(f'/{kind}').json['entry'][0]['resource']['id']}"
+        answer = ehr.get(f"{here}/${name}", headers={"Prefer": "respond-async"})
+        assert answer.status_code == (202 if name == "export" else 200), (kind, name, answer.text)
+        if name == "export":
+            kept += 1
+            assert ehr("DELETE", answer.headers["Content-Location"]).status_code == 202
+    assert kept == 3
 
 
 def test_the_configuration_tells_how_to_sign_in_whatever_is_asked_for(app: Flask) -> None:

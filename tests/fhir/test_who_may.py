@@ -1,5 +1,6 @@
 """Who may: every route is locked, scopes and reach hold on every way, and each leaves its row."""
 
+import re
 from typing import Any
 
 import pytest
@@ -20,14 +21,17 @@ from tests.fhir.charts import SYSTEM, Client
 CANARY = "the-canary-sings-of-nothing-else"
 
 
+def an_id() -> tuple[str, str]:
+    """The place of a resource's id in a rule, and an id of nothing."""
+    return "<fhir_id:resource_id>", str(db.new_id())
+
+
 def routes(app: Flask) -> list[tuple[str, str, str]]:
     """Every `(method, path, endpoint)` of this door, with an id of nothing."""
     return [
         (
             method,
-            rule.rule.replace("<fhir_id:resource_id>", str(db.new_id())).replace(
-                "<fhir_id:version>", "1"
-            ),
+            re.sub("<fhir_id:[a-z]+>", "1", rule.rule.replace(*an_id())),
             rule.endpoint,
         )
         for rule in app.url_map.iter_rules()

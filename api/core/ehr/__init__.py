@@ -12,6 +12,7 @@ from api.core.ehr.care import (
     REFERRALS,
     SESSIONS,
 )
+from api.core.ehr.changes import list_changes
 from api.core.ehr.dosing import DOSED, DOSES, EVENTS, PLANS, VITALS
 from api.core.ehr.identifiers import numbered
 from api.core.ehr.listing import change_referral, list_entry, refer_patient, relist_entry
@@ -34,6 +35,7 @@ from api.core.ehr.sending import (
     send_vitals,
     withdraw_sharing,
 )
+from api.core.ehr.subscriptions.keeping import SUBSCRIPTIONS
 from api.core.ehr.writing import CREATE, READ, UPDATE, apart, enter_to_write
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "REFERRALS",
     "SESSIONS",
     "STAFF",
+    "SUBSCRIPTIONS",
     "TEAMS",
     "TRAILS",
     "VITALS",
@@ -84,6 +87,7 @@ __all__ = [
     "Wanted",
     "count_records",
     "enter",
+    "list_changes",
     "list_records",
     "numbered",
     "sought",

@@ -20,7 +20,10 @@ Condition = ColumnElement[bool]
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which records are asked for: by id, by patient, changed since, after which id, how many."""
+    """Which records are asked for: by id, by patient, changed since, after which id, how many.
+
+    With `gone_since` the tombstones left since then are wanted, and nothing that is there.
+    """
 
     ids: Sequence[UUID | str] | None = None
     patients: Sequence[UUID] | None = None
@@ -28,6 +31,7 @@ class Wanted:
     after: UUID | str | None = None
     size: int | None = None
     sought: Sequence[Condition] = ()
+    gone_since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,11 @@ class Source:
     exact: bool = field(default=True)
     """Whether the row's own times are those of what is made of it."""
 
+    @property
+    def leaves_tombstones(self) -> bool:
+        """Whether a row that is taken away leaves a tombstone."""
+        return self.table is not None and "deleted_at" in self.table.c
+
 
 def enter(actor: Actor, action: str) -> None:
     """The client is let in to try this, or refused; what its scopes say is asked after that."""
@@ -60,6 +69,8 @@ def enter(actor: Actor, action: str) -> None:
 def list_records(actor: Actor, action: str, source: Source, wanted: Wanted) -> list[Values]:
     """The records in reach that are wanted, by id."""
     granted = gate.admit(actor, action)
+    if wanted.gone_since is not None and not source.leaves_tombstones:
+        return []
     if source.made is not None:
         return _picked(source.made(actor, granted), wanted)
     statement = _selected(actor, granted, source, wanted)
@@ -120,8 +131,10 @@ def _selected(actor: Actor, granted: Grant, source: Source, wanted: Wanted) -> S
     c = table.c
     clinic = c.clinic_id if source.clinic is None else source.clinic
     statement = select(table).where(clinic == actor.clinic_id, *source.where)
-    if "deleted_at" in c:
-        statement = statement.where(c.deleted_at.is_(None))
+    if source.leaves_tombstones:
+        since = wanted.gone_since
+        is_there = c.deleted_at.is_(None)
+        statement = statement.where(is_there if since is None else c.deleted_at >= since)
     if source.patient is not None:
         statement = statement.where(
             gate.in_reach(actor, granted, source.patient), shown_to(actor, table)

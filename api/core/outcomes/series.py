@@ -87,6 +87,24 @@ def change_now(patient: Values, key: str) -> Values:
     return {"baseline": told.baseline, "current": told.current, "change": told.change}
 
 
+def every_change(patient: Values) -> list[Values]:
+    """The same of every series, with its instrument; asks nobody, for callers that did.
+
+    Instruments that ask of one practice are left out: whether it is shared is for the practice.
+    """
+    return [
+        {
+            "instrument": told.instrument.key,
+            "title": told.instrument.short_title,
+            "baseline": told.baseline,
+            "current": told.current,
+            "change": told.change,
+        }
+        for told in _told(patient)
+        if told.points[-1]["practice_id"] is None
+    ]
+
+
 def _whole(reader: Actor, patient: Values, told: Told) -> Values:
     own = reader.rights.is_patient
     words = words_for(patient["locale"]).get("outcomes", {}) if own else {}

@@ -1,0 +1,21 @@
+"""Exports in bulk: ordered by a client, made by the worker, fetched file by file, and forgotten."""
+
+from api.core.ehr.exports.making import Make, Order, Piece, work
+from api.core.ehr.exports.orders import EXPORTS, order_export, read_export, remove_export
+from api.core.ehr.exports.serving import open_file, pieces
+from api.core.ehr.exports.tables import FAILED, READY
+
+__all__ = [
+    "EXPORTS",
+    "FAILED",
+    "READY",
+    "Make",
+    "Order",
+    "Piece",
+    "open_file",
+    "order_export",
+    "pieces",
+    "read_export",
+    "remove_export",
+    "work",
+]
