@@ -49,8 +49,12 @@ class Profession(StrEnum):
 
 @dataclass(frozen=True)
 class Grant:
-    """One cell of the table: how far, and whether a fresh sign-in or a privilege is asked for."""
+    """One cell of the table: how far, and whether a fresh sign-in or a privilege is asked for.
+
+    One that is `in_emergency` too is granted of a chart that was opened by breaking the glass.
+    """
 
     reach: Reach
     step_up: bool = False
     privilege: Privilege | None = None
+    in_emergency: bool = False

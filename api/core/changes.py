@@ -5,6 +5,7 @@ version does; what the patient keeps for themself is to others at most a tombsto
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -152,6 +153,7 @@ def _in_reach(actor: Actor) -> ColumnElement[bool]:
     for kind, action in FOLLOWED.values():
         granted = grant(actor.rights.role, action)
         if granted is not None:
+            granted = replace(granted, in_emergency=False)  # an hour's look is no subscription
             kinds.setdefault(granted, []).append(kind)
     c = feed.changes.c
     reached = [
@@ -181,7 +183,7 @@ def _left(actor: Actor) -> ColumnElement[bool]:
         past_duties.c.clinician_id == actor.user_id,
     )
     closed = or_(and_(c.kind == MEMBERSHIP, ended), and_(c.kind == SESSION, taken_off))
-    return and_(closed, not_(_reaches(actor, granted)))
+    return and_(closed, not_(_reaches(actor, replace(granted, in_emergency=False))))
 
 
 def _reaches(actor: Actor, granted: Grant) -> ColumnElement[bool]:

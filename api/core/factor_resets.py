@@ -66,7 +66,7 @@ def ask_for_factor_reset(actor: Actor, user_id: UUID, values: Values) -> Values:
         },
     )
     trail.wrote(values)
-    for address in {email_of(account), *officers(actor)}:
+    for address in {email_of(account), *officers(actor.clinic_id, actor.user_id)}:
         mail.send(address, "second_factor_reset_asked")
     return row
 

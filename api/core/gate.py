@@ -34,6 +34,7 @@ from api.access.policies import FHIR, Actor, Grant, Reach, Rights, Role, grant
 from api.access.users import clinics, sign_ins, users
 from api.audit import trail
 from api.core.client_reach import identify_client, reached_by
+from api.core.opened import opened_by
 from api.db import Instant, Sealed, Values, found, metadata, of, store, tenant_table
 from api.errors import NotAllowed, NotSignedIn
 
@@ -224,10 +225,20 @@ def in_reach(actor: Actor, granted: Grant, patient_id: Any) -> ColumnElement[boo
     if granted.reach == Reach.OWN:
         return false() if rights.patient_id is None else patient_id == rights.patient_id
     if granted.reach == Reach.TEAM:
-        return on_team(rights.clinic_id, rights.user_id, patient_id, clock.now())
+        return reaches(granted, rights.clinic_id, rights.user_id, patient_id, clock.now())
     if granted.reach == Reach.EHR:
         return reached_by(actor, patient_id)
     return false()
+
+
+def reaches(
+    granted: Grant, clinic_id: Any, clinician_id: Any, patient_id: Any, moment: Any
+) -> ColumnElement[bool]:
+    """Whether a clinician's grant reaches the chart: by team or duty, or opened in an emergency."""
+    team = on_team(clinic_id, clinician_id, patient_id, moment)
+    if not granted.in_emergency:
+        return team
+    return or_(team, opened_by(clinic_id, clinician_id, patient_id, moment))
 
 
 def on_team(clinic_id: Any, clinician_id: Any, patient_id: Any, moment: Any) -> ColumnElement[bool]:

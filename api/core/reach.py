@@ -21,6 +21,7 @@ from api import clock
 from api.access.policies import Actor, Grant, Reach
 from api.core import gate
 from api.core.gate import alert_duties, care_team, past_duties, session_clinicians
+from api.core.opened import break_glass
 
 MOST = 1000
 """How many at most are told at once beside a page."""
@@ -34,7 +35,7 @@ def came(reader: Actor, granted: Grant, patient_id: Any, since: datetime) -> Col
     if granted.reach != Reach.TEAM:
         return false()
     by = []
-    for table in (care_team, session_clinicians, alert_duties):
+    for table in (care_team, session_clinicians, alert_duties, break_glass):
         c = table.alias("new").c
         mine = (c.clinic_id == reader.clinic_id, c.clinician_id == reader.user_id)
         by.append(exists().where(*mine, c.patient_id == patient_id, or_(*_begun(c, since))))
@@ -44,6 +45,8 @@ def came(reader: Actor, granted: Grant, patient_id: Any, since: datetime) -> Col
 def _begun(c: Any, since: datetime) -> list[ColumnElement[bool]]:
     if "from_at" in c:
         return [c.from_at >= since, c.created_at >= since]
+    if "opened_at" in c:
+        return [c.opened_at >= since]
     begun = [c.duty_from >= since]
     return begun + [c.session_id >= _first_id(since)] if "session_id" in c else begun
 
@@ -69,6 +72,7 @@ _ENDS = {
     session_clinicians: ("duty_from", "duty_until"),
     past_duties: ("duty_from", "duty_until"),
     alert_duties: ("duty_from", "duty_until"),
+    break_glass: ("opened_at", "ends_at"),
 }
 
 

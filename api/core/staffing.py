@@ -122,20 +122,20 @@ def _pause_webhooks(row: Values) -> None:
 def _tell(changer: Actor, row: Values, name: str) -> None:
     """The event, and a letter to every privacy officer but the one who does it."""
     events.append(store(), row["clinic_id"], name, {"user_id": row["id"]})
-    for address in officers(changer):
+    for address in officers(changer.clinic_id, changer.user_id):
         mail.send(address, name.replace(".", "_"))
 
 
-def officers(changer: Actor) -> list[str]:
-    """The e-mail addresses of the clinic's privacy officers, but not that of who acts."""
+def officers(clinic_id: UUID, but: UUID) -> list[str]:
+    """The e-mail addresses of the clinic's privacy officers, but not that of the user who acts."""
     u = users.c
     statement = (
         select(accounts.c.id, accounts.c.email)
         .join(users, u.account_id == accounts.c.id)
         .where(
-            u.clinic_id == changer.clinic_id,
+            u.clinic_id == clinic_id,
             u.role == Role.PRIVACY_OFFICER.value,
-            u.id != changer.user_id,
+            u.id != but,
             u.disabled_at.is_(None),
             u.deleted_at.is_(None),
         )

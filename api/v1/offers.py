@@ -175,6 +175,7 @@ def _role(role: policies.Role, granted: policies.Grant) -> str:
     reach = REACHES[granted.reach]
     notes = [reach] if reach else []
     notes += [f"with the privilege `{granted.privilege.value}`"] if granted.privilege else []
+    notes += ["or opened in an emergency"] if granted.in_emergency else []
     notes += ["signed in or confirmed within 5 minutes"] if granted.step_up else []
     return role.value.replace("_", " ") + (f" ({'; '.join(notes)})" if notes else "")
 

@@ -187,6 +187,7 @@ Body = dict[str, Any] | Callable[[World], dict[str, Any]]
 
 MADE_BY: dict[str, tuple[str, str]] = {
     "asked_id": ("PS", "POST /patients/{patient_id}/amendment-requests"),
+    "break_glass_id": ("CN", "POST /patients/{patient_id}/break-glass"),
     "membership_id": ("CA", "POST /patients/{patient_id}/care-team"),
     "consent_id": ("CT", "POST /patients/{patient_id}/consents"),
     "session_id": ("CT", "POST /patients/{patient_id}/sessions"),
@@ -424,6 +425,8 @@ BODIES: dict[str, Body] = {
         "birth_on": "1985-05-05",
     },
     "PATCH /patients/{patient_id}": {"pronouns": "they"},
+    "POST /patients/{patient_id}/break-glass": {"reason": "Found unconscious at the station."},
+    "POST /break-glass/{break_glass_id}/review": {"outcome": "justified", "note": "It was."},
     "POST /patients/{patient_id}/care-team": lambda world: {
         "clinician_id": str(world.colleague.user_id),
         "role": "nurse",
@@ -569,6 +572,8 @@ BEFORE: dict[str, tuple[str, ...]] = {
 SEEDED: dict[str, tuple[str, ...]] = {
     "GET /research/v1/projects": ("project_id",),
     "GET /patients/{patient_id}/consents": ("consent_id",),
+    "GET /break-glass": ("break_glass_id",),
+    "GET /audit-events": ("check_in_id",),
     "GET /patients/{patient_id}/care-team": ("membership_id",),
     "GET /patients/{patient_id}/sessions": ("session_id",),
     "GET /sessions": ("session_id",),
@@ -591,6 +596,8 @@ SEEDED: dict[str, tuple[str, ...]] = {
 MARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "GET /research/v1/projects": ("project_id", ("PR", "AY")),
     "GET /clinic": ("clinic_id", ("CA",)),
+    "GET /break-glass": ("break_glass_id", ("CN", "PR")),
+    "GET /audit-events": ("check_in_id", ("PR",)),
     "GET /clinicians": ("user_id", ("CT", "CN", "CA")),
     "GET /check-in-plan-templates": ("template_key", ("CT", "CN")),
     "GET /invitations": ("invitation_id", ("CA",)),

@@ -34,7 +34,7 @@ from sqlalchemy import (
     true,
 )
 
-from api.access.policies import TABLE, Reach, Role
+from api.access.policies import TABLE, Grant, Reach, Role
 from api.access.users import clinics, sign_ins, users
 from api.audit.trail import audit_event_patients, audit_events
 from api.core import gate
@@ -169,19 +169,18 @@ def _records(about: Subject, records: Select[Any], who: CTE, chart: CTE | None) 
 
 def _reaches(action: str, who: CTE, chart: ColumnElement[Any]) -> Condition:
     """The policy table's row as a condition over the sign-in that the statement itself reads."""
-    return or_(
-        false(), *(_one_role(role, g.reach, who, chart) for role, g in TABLE[action].items())
-    )
+    return or_(false(), *(_one_role(role, g, who, chart) for role, g in TABLE[action].items()))
 
 
-def _one_role(role: Role, reach: Reach, who: CTE, chart: Any) -> Condition:
+def _one_role(role: Role, granted: Grant, who: CTE, chart: Any) -> Condition:
+    reach = granted.reach
     is_role = who.c.role == _word(role.value)
     if reach == Reach.OWN:
         return and_(is_role, chart == who.c.own_patient_id)
     if reach == Reach.TEAM:
         # By the bound values, which are those of `s`: so the planner can tell that one clinician's
         # charts are few, and reads them by their index.
-        return and_(is_role, gate.on_team(CLINIC, USER, chart, NOW))
+        return and_(is_role, gate.reaches(granted, CLINIC, USER, chart, NOW))
     return is_role if reach == Reach.CLINIC else false()
 
 
