@@ -73,7 +73,7 @@ _clinics = plain_table("clinics", Column("id", Uuid))
 
 def seal_due(store: Store) -> bool:
     """Seal some events of one clinic, in the transaction that is open; false when none wait."""
-    found = store.row(_waiting(store))
+    found = store.row(clinics_waiting(store).limit(1))
     if found is None:
         return False
     clinic_id = found["id"]
@@ -81,15 +81,15 @@ def seal_due(store: Store) -> bool:
     return head is not None and _seal(store, clinic_id, head)
 
 
-def _waiting(store: Store) -> Select[Any]:
-    """A clinic with events to seal."""
+def clinics_waiting(store: Store) -> Select[Any]:
+    """A select of the clinics with events to seal."""
     upto = audit_heads.c.upto
     known, first = (exists(_of_clinics(store, place)) for place in (upto, None))
     joined = _clinics.outerjoin(audit_heads, audit_heads.c.clinic_id == _clinics.c.id)
     chosen = or_(and_(upto >= 0, known), and_(func.coalesce(upto, NOWHERE) == NOWHERE, first))
     meant = store.within.clinic_id
     here = () if meant is None else (_clinics.c.id == meant,)
-    return select(_clinics.c.id).select_from(joined).where(chosen, *here).limit(1)
+    return select(_clinics.c.id).select_from(joined).where(chosen, *here)
 
 
 def _of_clinics(store: Store, upto: Any) -> Any:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from api import clock
 from api.access.policies import Actor, Role
@@ -18,7 +18,7 @@ from api.access.users import users
 from api.audit import trail
 from api.audit.trail import audit_events
 from api.core import gate, mail, staffing
-from api.core.clocks import DUE, here
+from api.core.clocks import DUE, WHERE, here
 from api.core.opened import UNREVIEWED, break_glass, opened_by
 from api.core.patients import display_name, patients
 from api.db import Listing, Page, Values, found, page, store
@@ -94,11 +94,20 @@ def review_break_glass(actor: Actor, break_glass_id: UUID, values: Values) -> Va
     return _show(actor, [after])[0]
 
 
+def _is_overdue(now: datetime) -> list[ColumnElement[bool]]:
+    b = break_glass.c
+    return [UNREVIEWED, b.reminded_at.is_(None), b.review_due_at <= now]
+
+
 def remind_due(now: datetime) -> bool:
     """Tell the privacy officers of one opening that nobody reviewed in time; False when none is."""
     b = break_glass.c
-    late = (UNREVIEWED, b.reminded_at.is_(None), b.review_due_at <= now)
-    due = select(break_glass).where(here(break_glass), *late).order_by(b.review_due_at, b.id).limit(1)
+    due = (
+        select(break_glass)
+        .where(here(break_glass), *_is_overdue(now))
+        .order_by(b.review_due_at, b.id)
+        .limit(1)
+    )
     row = store().row(due.with_for_update(skip_locked=True), opens=break_glass)
     if row is None:
         return False
@@ -108,7 +117,18 @@ def remind_due(now: datetime) -> bool:
     return True
 
 
-DUE.append(lambda: remind_due(clock.now()))
+def remind_overdue() -> bool:
+    """The same, as the worker calls it."""
+    return remind_due(clock.now())
+
+
+def _clinics_overdue() -> Select[Any]:
+    b = break_glass.c
+    return select(b.clinic_id).where(*_is_overdue(clock.now())).distinct()
+
+
+DUE.append(remind_overdue)
+WHERE[remind_overdue] = _clinics_overdue
 
 
 def _wait_for_oneself(opener: Actor) -> None:

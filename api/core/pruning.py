@@ -7,10 +7,10 @@ was removed.
 
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, tuple_, union
 
 from api import clock
 from api.config import settings
@@ -29,6 +29,7 @@ LOOK_EVERY_S: Final = 24 * 3600.0
 class _Pass:
     """How far this worker has come in each clinic, and when it begins anew."""
 
+    looks_at: ClassVar[float] = float("-inf")
     place: ClassVar[dict[UUID | None, feed.Position]] = {}
     begins_at: ClassVar[dict[UUID | None, float]] = {}
 
@@ -105,4 +106,16 @@ def _is_done() -> ColumnElement[bool]:
     return or_(told, and_(gone, ~earlier))
 
 
+def _clinics_with_old() -> Select[Any] | None:
+    """A select of the clinics that hold something old; None for an hour after each look."""
+    if monotonic() < _Pass.looks_at:
+        return None
+    _Pass.looks_at = monotonic() + 3600.0
+    e, c, since = outbox_events.c, feed.changes.c, kept_since()
+    told = select(e.clinic_id).where(e.at < since, e.shared_out_at.is_not(None))
+    replaced = select(c.clinic_id).where(c.at < since)
+    return select(union(told, replaced).subquery().c.clinic_id)
+
+
 clocks.DUE.append(prune_due)
+clocks.WHERE[prune_due] = _clinics_with_old

@@ -47,4 +47,5 @@ def _clinics_behind() -> Select[Any]:
 
 DUE.append(seal_due)
 DUE.append(tell_due)
+WHERE[seal_due] = lambda: seal.clinics_waiting(store())
 WHERE[tell_due] = _clinics_behind

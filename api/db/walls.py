@@ -56,8 +56,13 @@ BY_WORKER: Final = (
     "research_releases",
     "bulk_exports",
     "ehr_notifications",
+    "audit_events",
+    "audit_seals",
+    "changes",
+    "break_glass",
 )
-"""Where the worker looks which clinics have work that is due; it can only read so."""
+"""Where the worker looks which clinics have work that is due; it can only read so. They hold ids,
+states and times; what somebody wrote is sealed."""
 
 
 class NoClinic(RuntimeError):

@@ -63,7 +63,7 @@ def test_a_write_names_the_fields_and_never_their_values(ask: Any, scene: Any, c
     answer, event = ask("CT", "PATCH", chart, body, **{"if-match": "1"})
     assert answer.status_code == 200
     assert event["field_names"] == "contact pronouns"
-    assert "555" not in str(event) and patients_of(event) == {scene.patient["id"]}
+    assert "555-0100" not in str(event) and patients_of(event) == {scene.patient["id"]}
 
 
 def test_what_is_made_is_named_by_its_new_id(ask: Any, scene: Any, chart: str) -> None:

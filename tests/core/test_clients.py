@@ -220,6 +220,7 @@ def test_a_client_of_another_clinic_is_not_there(scene: Scene) -> None:
     ):
         with pytest.raises(NotFound):
             again()
+        db.leave_store()
     with db.transaction() as store:
         mine = ehr_clients.c.id == made["id"]
         assert store.row(select(ehr_clients.c.disabled_at).where(mine)) == {"disabled_at": None}

@@ -80,12 +80,12 @@ def test_what_comes_after_the_signature_is_not_there_before_it_is_read_and_signe
 def test_it_is_the_patients_alone(scene: Scene) -> None:
     session = under_way(scene)
     sign(session)
+    talk = builders.make_session(scene.patient, scene["CT"])
     for who in ("CT", "CA"):
         with pytest.raises(NotAllowed):
             dosing.read_given(scene[who].actor, session["id"])
     for who in ("PO", "XP"):
         with pytest.raises(NotFound):
             dosing.read_given(scene[who].actor, session["id"])
-    talk = builders.make_session(scene.patient, scene["CT"])
     with pytest.raises(NotFound):
         dosing.read_given(scene["PS"].actor, talk["id"])

@@ -49,6 +49,8 @@ def test_each_stated_write_is_done_and_each_unstated_one_refused(
 ) -> None:
     for one in stated(ehr):
         kind, told = one["type"], {code["code"] for code in one["interaction"]}
+        if kind == "Subscription":  # test_subscriptions.py
+            continue
         assert ("create" in told) == (kind in written)
         assert one.get("conditionalCreate", False) == (kind in written)
         there = written.get(kind) or ehr.get(f"/{kind}?_count=1").json["entry"][0]["resource"]

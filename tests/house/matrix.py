@@ -15,7 +15,15 @@ from api import clock, db
 from api.access.policies import Role
 from api.audit.seal import audit_heads, audit_seals
 from api.audit.trail import audit_event_patients, audit_events
-from api.core import amendments, factor_resets, release, second_factors, staffing
+from api.core import (
+    amendments,
+    break_glass,
+    factor_resets,
+    opened,
+    release,
+    second_factors,
+    staffing,
+)
 from api.core.replay import idempotency_keys
 from api.core.throttle import throttles
 from api.core.treatment import notes
@@ -187,7 +195,6 @@ Body = dict[str, Any] | Callable[[World], dict[str, Any]]
 
 MADE_BY: dict[str, tuple[str, str]] = {
     "asked_id": ("PS", "POST /patients/{patient_id}/amendment-requests"),
-    "break_glass_id": ("CN", "POST /patients/{patient_id}/break-glass"),
     "membership_id": ("CA", "POST /patients/{patient_id}/care-team"),
     "consent_id": ("CT", "POST /patients/{patient_id}/consents"),
     "session_id": ("CT", "POST /patients/{patient_id}/sessions"),
@@ -315,6 +322,17 @@ def of_request(world: World, persona: str) -> str:
     return world.ids["theirs_id"]
 
 
+def an_emergency(world: World) -> db.Values:
+    """A chart that was opened in an emergency, whose hour is over."""
+    why = {"reason": "Found unconscious at the station.", "reason_code": "emergency"}
+    chart, clinician = world.scene.patient["id"], world.scene["CN"].actor
+    made = break_glass.break_the_glass(clinician, chart, why)
+    mine = opened.break_glass.c.id == made["id"]
+    over = opened.break_glass.update().where(mine).values(ends_at=clock.now())
+    db.store().execute(over)
+    return made
+
+
 def a_disabled_user(world: World) -> db.Values:
     """A colleague who may sign in no more."""
     who = builders.make_person(world.scene.clinic_id)
@@ -373,6 +391,7 @@ INSTEAD: dict[str, tuple[str, set[str]]] = {
 OF_PERSONA: dict[str, Callable[[World, str], str]] = {
     "user_id": lambda world, _persona: str(world.scene["CT"].user_id),
     "disabled_id": _by_core("disabled_id", a_disabled_user),
+    "break_glass_id": _by_core("break_glass_id", an_emergency),
     "denied_id": _by_core("denied_id", a_denied_request),
     "armed_id": _by_core("armed_id", a_person_with_codes),
     "reset_id": _by_core("reset_id", a_factor_reset),

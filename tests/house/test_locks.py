@@ -38,6 +38,8 @@ OPEN_OFFERS = {
     "answer_check_in_link": "asks for the token of the link",
     "open_attestation_link": "asks for the token of the link",
     "attest": "asks for the token of the link",
+    "begin_enrolment": "asks for the token of the half of a sign-in",
+    "finish_enrolment": "asks for the token of the half of a sign-in",
 }
 """What is open to everybody, and why that is right."""
 
