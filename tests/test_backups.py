@@ -14,7 +14,6 @@ from flask import Flask
 from sqlalchemy import select
 
 from api import backups, config, db, vault
-from api.access import keys
 from api.core.patients import patients
 from tests import postgres
 from tests.builders import Scene, make_patient
@@ -110,7 +109,7 @@ class other_keys:  # noqa: N801 it reads as what it does
 
 def forget() -> None:
     """What a process reads once is read again."""
-    for read in (config.settings, vault._key, vault._cipher, keys.private_keys):
+    for read in (config.settings, vault._key, vault._cipher):
         read.cache_clear()
     vault._look(even_if_young=True)
 

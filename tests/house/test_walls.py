@@ -218,7 +218,7 @@ def test_the_worker_may_look_and_not_touch(
     say(as_application, "finding", "on")
     for name in set(TABLES) - set(walls.BY_WORKER):
         assert count(as_application, name) == 0, name
-    for name in walls.BY_WORKER:
+    for name in set(walls.BY_WORKER) - set(walls.APPENDED):  # those nobody changes at all
         changed = as_application.execute(text(f"UPDATE {name} SET clinic_id = clinic_id"))
         assert changed.rowcount == 0, name
 

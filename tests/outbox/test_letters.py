@@ -93,6 +93,8 @@ def free_port() -> int:
 @pytest.fixture
 def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[Box]:
     """A real mail server that asks for TLS and a password, and our settings for it."""
+    with db.transaction() as store:  # what other tests left on its way
+        store.execute(letters.letters.delete())
     certificate, private = _certificate(tmp_path)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, private)
@@ -331,6 +333,8 @@ def test_every_letter_there_is_has_words_and_none_speaks_of_a_clinic_or_a_treatm
     sent = set()
     for path in Path("api").rglob("*.py"):
         sent |= set(re.findall(r'mail\.send\(.*, "([a-z_]{5,})"', path.read_text()))
+        told = re.findall(r'_tell\(.*"break_glass\.([a-z]+)"', path.read_text())
+        sent |= {f"break_glass_{n}" for n in told}
         sent |= {f"user_{n}" for n in re.findall(r'_tell\(.*"user\.([a-z]+)"', path.read_text())}
     assert sent and sent == letters.kinds()
     for kind in sorted(sent):
