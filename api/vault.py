@@ -173,6 +173,8 @@ def _look(even_if_young: bool = False) -> None:
         if even_if_young or stamp != _Held.stamp:
             _Held.masters, _Held.stamp = read_keys(settings().keys), stamp
     except (OSError, Unsafe) as problem:
+        if _Held.masters is None and isinstance(problem, Unsafe):
+            raise
         if _Held.masters is None:
             raise Unsafe(f"The field keys can't be read ({type(problem).__name__}).") from problem
         log.error("the field keys can't be read anew; those that were read are kept")

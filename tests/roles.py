@@ -18,6 +18,7 @@ MAKE = (
 FOR_TESTS = (
     f"ALTER ROLE {OWNER} CREATEDB CREATEROLE",
     f"GRANT {APPLICATION} TO {OWNER}",
+    f"GRANT pg_signal_backend TO {OWNER}",
 )
 """Tests make databases and roles, and go through the wall within one transaction."""
 
@@ -44,7 +45,8 @@ def as_role(url: str, role: str) -> str:
 _engines: dict[str, Engine] = {}
 
 
-def _outside(url: str) -> Engine:
+def outside(url: str) -> Engine:
+    """The engine of whoever stands outside of the wall."""
     if url not in _engines:
         _engines[url] = db.make_engine(url)
         event.listen(_engines[url], "before_cursor_execute", engines._tell_watchers)
@@ -73,7 +75,7 @@ class Building(stores.Store):
         if not self._was_outside or not url.startswith("postgresql"):
             return super()._open()
         self._told = None
-        connection = _outside(url).connect()
+        connection = outside(url).connect()
         connection.begin()
         return connection
 

@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy import inspect, text
 
 from api import db, schema
-from tests import faults, fuzz
+from tests import faults, fuzz, roles
 from tests.conftest import database_on, empty_database
 
 ROOT = Path(__file__).parent.parent
@@ -63,6 +63,10 @@ def narrowed(before: dict[str, Columns], after: dict[str, Columns]) -> Iterator[
                 yield f"{table}.{name} is new and must be given"
 
 
+BEFORE_THE_RULE = {"0002": {"check_ins.total is another type"}}
+"""What migrations did before they were held to it."""
+
+
 def test_a_migration_only_adds(database: str, tmp_path: Path) -> None:
     with empty_database(tmp_path):
         first, *others = schema.numbers()
@@ -78,7 +82,7 @@ def test_a_migration_only_adds(database: str, tmp_path: Path) -> None:
                 for columns in now[table] - unique[table]
                 if set(columns) <= before.get(table, {}).keys()
             ]
-            assert taken == [], number
+            assert set(taken) <= BEFORE_THE_RULE.get(number, set()), number
             before, unique = after, now
 
 
@@ -215,6 +219,6 @@ def test_the_version_of_before_serves_on_the_newest_schema_of_sqlite(
 def test_the_version_of_before_serves_on_the_newest_schema_of_postgresql(
     old_tree: Path, tmp_path: Path, postgres_url: str
 ) -> None:
-    fresh = database_on(postgres_url)
-    upgraded(tmp_path, next(fresh), old_tree)
+    fresh = database_on(roles.as_role(postgres_url, roles.OWNER))
+    upgraded(tmp_path, roles.as_role(next(fresh), roles.OWNER), old_tree)
     next(fresh, None)

@@ -17,7 +17,7 @@ from api.config import settings
 
 TIMEOUT_S: Final = 15
 """Seconds that a mail server has for each answer."""
-ADDRESS: Final = re.compile(r"[^\s,;:<>()\"\\]+@[^\s,;:<>()\"\\]+")
+ADDRESS: Final = re.compile(r"[^\s,;:<>()\"\\]{1,64}@[^\s,;:<>()\"\\]{1,255}")
 """One address, and nothing that could be read as two or as a header."""
 PERMANENT: Final = 500
 """Codes from here on mean never, those below mean later (RFC 5321 4.2.1)."""

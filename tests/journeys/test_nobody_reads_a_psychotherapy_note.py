@@ -18,7 +18,7 @@ from sqlalchemy import inspect, text
 
 from api import config, db
 from api.access.policies import Privilege, Role
-from tests import builders
+from tests import builders, roles
 from tests.core import noting
 from tests.house import matrix
 from tests.journeys.sweeping import Swept
@@ -235,8 +235,8 @@ def data_files() -> Iterator[Path]:
 
 
 def dumped() -> Iterator[tuple[str, str]]:
-    """Every table of the database as it really is, its rows as text."""
-    with closing(db.engine().connect()) as connection:
+    """Every table of the database as it really is, its rows as text, whatever clinic's."""
+    with closing(roles.outside(config.settings().owner_url).connect()) as connection:
         for name in sorted(inspect(connection).get_table_names()):
             rows = connection.execute(text(f'SELECT * FROM "{name}"'))
             yield name, "\n".join(str(tuple(row)) for row in rows)

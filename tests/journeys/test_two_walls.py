@@ -146,6 +146,8 @@ def unused(one: str) -> str:
 def refuse_foreign(world: World, route: str, persona: str) -> None:
     """A foreign id is answered as a random one is, however it is spelled; no foreign id is told."""
     path = world.path(route, "CT")
+    if route == "GET /audit-events":
+        path += "?outcome=ok"  # what strangers asked for in vain stands in their own clinic's trail
     for name, spell in SPELLINGS.items():
         foreign = ID.sub(lambda found, spell=spell: spell(found.group()), path)
         nowhere = ID.sub(lambda found, spell=spell: spell(unused(found.group())), path)

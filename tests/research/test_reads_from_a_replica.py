@@ -12,7 +12,7 @@ from sqlalchemy.exc import InternalError
 
 from api import config, schema
 from api.core.release import snapshot as reading
-from tests import postgres
+from tests import postgres, roles
 from tests.conftest import use_database
 from tests.research.clinic import Clinic, make_clinic, make_release
 
@@ -63,7 +63,11 @@ def replica(application: Flask, database: str) -> Iterator[Replica]:
             pytest.skip(f"no replica: {reason}")
         stack.callback(primary.stop)
         stack.callback(use_database, before)
-        use_database(primary.create("freshtrail"))
+        roles.make_roles(primary.url())
+        url = primary.create("freshtrail")
+        with psycopg.connect(f"host={primary.folder} user=postgres", autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE freshtrail OWNER TO {roles.OWNER}".encode())
+        use_database(roles.as_role(url, roles.APPLICATION))
         schema.upgrade()
         made = Replica(primary)
         stack.callback(made.stop)
