@@ -75,8 +75,9 @@ class Wire:
             far = socket.socket(socket.AF_UNIX if isinstance(self.target, str) else socket.AF_INET)
             try:
                 far.connect(self.target)
-            except OSError:
-                near.close()  # nobody is there
+            except OSError:  # nobody is there
+                near.close()
+                far.close()
                 continue
             self.lines += [near, far]
             Thread(target=_pass_on, args=(near, far), daemon=True).start()
@@ -190,7 +191,7 @@ def on_postgres(times: int) -> Iterator[str]:
     cluster = postgres.start(durable=True)
     wire = Wire(place_of(cluster.url()))
     try:
-        url = cluster.create("outage")
+        cluster.create("outage")
         wire.mend()
         over_wire = f"postgresql+psycopg://postgres@127.0.0.1:{wire.port}/outage"
         with served(over_wire) as asker:
@@ -198,7 +199,9 @@ def on_postgres(times: int) -> Iterator[str]:
             name = "PostgreSQL is dead"
             yield _rounds(name, times, lambda: away(asker, cluster.fell, cluster.start))
             yield _judged(asker)
-        yield from drained("PostgreSQL", url, times, _lock_postgres(cluster.folder, "outage"))
+        # A database of its own: a clinic's keys lie in its folder, and fit no other's fields.
+        url, lock = cluster.create("drained"), _lock_postgres(cluster.folder, "drained")
+        yield from drained("PostgreSQL", url, times, lock)
     finally:
         wire.cut()
         cluster.stop()
