@@ -17,13 +17,13 @@ from api import (
     db,
     demo,
     field_key_commands,
+    field_keys,
     logs,
     operating,
     schema,
     signing_key_commands,
     startup,
     supervisor,
-    vault,
 )
 from api.access import keys
 from api.access.users import clinics_there
@@ -58,7 +58,7 @@ def make_missing_keys() -> list[str]:
     made = []
     if keys.make_keys(settings().keys):
         made.append("signing key")
-    if vault.make_keys(settings().keys):
+    if field_keys.make_keys(settings().keys):
         made.append("field key")
     if checkpoints.make_key(settings().keys):
         made.append("checkpoint key")

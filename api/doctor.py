@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from api import clock, db, schema, vault
+from api import clock, db, field_keys, schema
 from api.access import keys
 from api.access.users import clinics
 from api.backups import newest_checked
@@ -75,7 +75,7 @@ def _roles() -> Seen:
 
 
 def _keys() -> Seen:
-    signing, field = len(keys.private_keys()), len(vault.key_ids())
+    signing, field = len(keys.private_keys()), len(field_keys.key_ids())
     yield (
         OK,
         f"{signing} signing and {field} field keys, fingerprint {fingerprint(settings().keys)}",

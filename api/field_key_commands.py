@@ -7,7 +7,7 @@ from typing import Final
 import click
 from flask.cli import AppGroup
 
-from api import vault
+from api import field_keys
 from api.config import settings
 from api.core import resealing
 from api.errors import Unsafe
@@ -23,7 +23,7 @@ def rotate_field_command() -> None:
     Copy the folder of keys to its safe place again, then run `keys reseal`.
     """
     try:
-        kid = vault.rotate(settings().keys)
+        kid = field_keys.rotate(settings().keys)
     except Unsafe as reason:
         raise click.ClickException(str(reason)) from None
     click.echo(f"The field key {kid} seals from now on. Copy the folder of keys to its safe place.")
@@ -40,7 +40,7 @@ def reseal_command() -> None:
         remaining = resealing.reseal(bar.update)
     if remaining:
         raise click.ClickException(f"{remaining} rows are left: run it again.")
-    click.echo(f"{ahead} rows were sealed anew; all lies under {vault.current()} now.")
+    click.echo(f"{ahead} rows were sealed anew; all lies under {field_keys.current()} now.")
 
 
 @click.command("retire-field")
@@ -52,14 +52,14 @@ def retire_field_command(kid: str) -> None:
     """
     try:
         _refuse_in_use(kid)
-        vault.retire(settings().keys, kid)
+        field_keys.retire(settings().keys, kid)
     except Unsafe as reason:
         raise click.ClickException(str(reason)) from None
     click.echo(f"The field key {kid} is gone. Backups made before still need their copy of it.")
 
 
 def _refuse_in_use(kid: str) -> None:
-    since = vault.read_keys(settings().keys).replaced_at.get(kid)
+    since = field_keys.read_keys(settings().keys).replaced_at.get(kid)
     if since is not None and time() - since < SETTLED_S:
         raise Unsafe(f"It sealed less than {SETTLED_S} seconds ago; somebody may still be at it.")
     lying = resealing.left(kid)

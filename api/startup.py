@@ -7,7 +7,7 @@ from typing import Any, Final
 from flask.helpers import get_debug_flag
 from sqlalchemy import make_url, text
 
-from api import db, schema, vault
+from api import db, field_keys, schema
 from api.access import keys
 from api.config import settings
 from api.core import first_look
@@ -62,7 +62,7 @@ SELECT current_setting('server_version_num')::int AS version,
 def refuse_unsafe() -> None:
     """Raise `Unsafe`, with every reason that is found, rather than serve."""
     keys.private_keys()
-    vault.check()
+    field_keys.check()
     if not schema.is_served():
         raise Unsafe("The database is not at the newest schema: flask --app wsgi migrate.")
     vault_fits()

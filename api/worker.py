@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError, TimeoutError as PoolTimeout
 from api import db
 from api.core import beats, clocks
 from api.fhir import bulk_making as _bulk_making, notifying  # noqa: F401
-from api.outbox import deliver, letters
+from api.outbox import deliver, letters, sharing
 
 log = logging.getLogger("freshtrail.worker")
 NAME = "worker"
@@ -134,14 +134,14 @@ def _long() -> bool:
 
 
 def _share_out() -> bool:
-    return deliver.share_out(db.store())
+    return sharing.share_out(db.store())
 
 
 def _prune_letters() -> bool:
     return letters.prune(db.store())
 
 
-clocks.WHERE[_share_out] = deliver.clinics_waiting
+clocks.WHERE[_share_out] = sharing.clinics_waiting
 
 
 def _clinics_of(due: Callable[[], Any]) -> list[UUID]:

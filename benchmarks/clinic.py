@@ -18,11 +18,11 @@ from sqlalchemy import Connection, Engine, Table, text
 from api import db, vault
 from api.access.policies import Role
 from api.access.users import accounts, blind_email, clinics, hash_password, sign_ins, users
-from api.core.gate import care_team, session_clinicians
 from api.core.outcomes.checkins import check_ins
 from api.core.outcomes.checkins.scored import reckoned
 from api.core.outcomes.instruments.catalogue import instrument
 from api.core.patients import fold, patient_words, patients
+from api.core.team_reach import care_team, session_clinicians
 from api.core.treatment.sessions import sessions
 from api.db import Values
 

@@ -71,7 +71,7 @@ def _measure(cluster: postgres.Cluster, rows: int, folder: str) -> None:
 
 def _prepare(folder: Path, rows: int) -> tuple[dict[str, str], int]:
     """A release whose frozen rows are in the database; answers it and how many there are."""
-    from api import db, schema, vault
+    from api import db, field_keys, schema
     from api.access import keys
     from api.access.policies import Role
     from api.core import release
@@ -79,7 +79,7 @@ def _prepare(folder: Path, rows: int) -> tuple[dict[str, str], int]:
     from tests import builders
 
     schema.upgrade()
-    vault.make_keys(folder / "keys")
+    field_keys.make_keys(folder / "keys")
     keys.make_keys(folder / "keys")
     with db.transaction():
         clinic_id = builders.make_clinic()

@@ -21,7 +21,7 @@ from flask import Flask  # noqa: E402
 from flask.testing import FlaskClient  # noqa: E402
 from sqlalchemy import create_engine, make_url, select, text  # noqa: E402
 
-from api import config, db, vault  # noqa: E402
+from api import config, db, field_keys  # noqa: E402
 from api.access import keys  # noqa: E402
 from api.audit import checkpoints  # noqa: E402
 from api.core.throttle import throttles  # noqa: E402
@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keys of this run, in a folder that goes with it."""
-    vault.make_keys(_DATA / "keys")
+    field_keys.make_keys(_DATA / "keys")
     keys.make_keys(_DATA / "keys")
     checkpoints.make_key(_DATA / "keys")
     stores.Store = roles.Building  # type: ignore[misc]

@@ -13,7 +13,7 @@ from click.testing import Result
 from flask import Flask
 from sqlalchemy import select
 
-from api import backups, config, db, vault
+from api import backups, config, db, field_keys, vault
 from api.core.patients import patients
 from tests import postgres
 from tests.builders import Scene, make_patient
@@ -48,7 +48,7 @@ def test_a_backup_is_checked_whole_and_says_so(backup: Path) -> None:
     backups.check(backup, said.append)
     assert "protected rows were opened" in said[-1] and not said[-1].startswith("0 ")
     assert backups.newest_checked(backup.parent) is not None
-    assert told(backup)["keys"] == vault.key_ids()
+    assert told(backup)["keys"] == field_keys.key_ids()
 
 
 def test_a_changed_byte_is_found(backup: Path) -> None:
@@ -73,7 +73,7 @@ def test_rows_that_are_lacking_are_found(backup: Path) -> None:
 def test_without_the_key_it_was_written_with_a_backup_is_not_whole(
     backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vault.make_keys(tmp_path / "keys")
+    field_keys.make_keys(tmp_path / "keys")
     with other_keys(tmp_path, monkeypatch), pytest.raises(backups.BadBackup, match="keys"):
         backups.check(backup, print)
 
@@ -81,10 +81,10 @@ def test_without_the_key_it_was_written_with_a_backup_is_not_whole(
 def test_a_key_of_the_same_name_that_is_another_key_is_found(
     backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vault.make_keys(tmp_path / "keys")
+    field_keys.make_keys(tmp_path / "keys")
     file = tmp_path / "keys" / "field-keys.json"
     other = json.loads(file.read_text())
-    [kid] = vault.key_ids()
+    [kid] = field_keys.key_ids()
     [secret] = other["keys"].values()
     file.write_text(json.dumps({"current": kid, "keys": {kid: secret}}))
     with other_keys(tmp_path, monkeypatch), pytest.raises(backups.BadBackup, match="opened"):
@@ -111,7 +111,7 @@ def forget() -> None:
     """What a process reads once is read again."""
     for read in (config.settings, vault._key, vault._cipher):
         read.cache_clear()
-    vault._look(even_if_young=True)
+    field_keys._look(even_if_young=True)
 
 
 def test_what_is_restored_is_what_was_there(backup: Path, scene: Scene, tmp_path: Path) -> None:

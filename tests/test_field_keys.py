@@ -15,7 +15,7 @@ from flask import Flask
 from hypothesis import given, settings as runs, strategies as st
 from sqlalchemy import select
 
-from api import config, db, field_key_commands, vault
+from api import config, db, field_key_commands, field_keys, vault
 from api.access.users import accounts, blind_email, email_of
 from api.core import resealing
 from api.errors import Unavailable, Unsafe
@@ -45,14 +45,14 @@ def shell(
 
     monkeypatch.setenv("FRESHTRAIL_DATA", str(tmp_path))
     with empty_database(tmp_path):
-        vault.make_keys(tmp_path / "keys")
+        field_keys.make_keys(tmp_path / "keys")
         keys.make_keys(tmp_path / "keys")
-        vault._look(even_if_young=True)
+        field_keys._look(even_if_young=True)
         assert application.test_cli_runner().invoke(args=["migrate"]).exit_code == 0
         yield lambda *words: application.test_cli_runner().invoke(args=["keys", *words])
     monkeypatch.undo()
     config.settings.cache_clear()
-    vault._look(even_if_young=True)
+    field_keys._look(even_if_young=True)
 
 
 def fill(count: int) -> dict[Any, str]:
@@ -101,7 +101,7 @@ def test_killed_anywhere_everything_can_still_be_read(shell: Any, tmp_path: Path
 def test_a_key_is_retired_only_when_nothing_lies_under_it(
     shell: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written, old = fill(5), vault.current()
+    written, old = fill(5), field_keys.current()
     assert "can be retired" in shell("retire-field", old).output or resealing.left(old)
     shell("rotate-field")
     assert "less than" in shell("retire-field", old).output
@@ -110,41 +110,41 @@ def test_a_key_is_retired_only_when_nothing_lies_under_it(
     assert told.exit_code == 1 and "patients (5)" in told.output
     assert shell("reseal").exit_code == 0
     assert shell("retire-field", old).exit_code == 0
-    assert old not in vault.read_keys(tmp_path / "keys").keys
+    assert old not in field_keys.read_keys(tmp_path / "keys").keys
     assert contacts() == written
     with pytest.raises(Unsafe):
-        vault.retire(tmp_path / "keys", vault.current())
+        field_keys.retire(tmp_path / "keys", field_keys.current())
 
 
 def test_a_file_of_before_keeps_its_blind_indexes_when_its_key_goes(
     shell: Any, tmp_path: Path
 ) -> None:
-    path = tmp_path / "keys" / vault.FILE
-    made = vault.read_keys(path.parent)
-    spelled = vault._spelled(made)
+    path = tmp_path / "keys" / field_keys.FILE
+    made = field_keys.read_keys(path.parent)
+    spelled = field_keys._spelled(made)
     import json
 
     content = json.loads(spelled)
     del content["blind"], content["replaced_at"]
     path.write_text(json.dumps(content))
-    vault._look(even_if_young=True)
+    field_keys._look(even_if_young=True)
     before = vault.blind("jo@clinic.example", "accounts.email")
     shell("rotate-field")
-    vault.retire(path.parent, made.current)
+    field_keys.retire(path.parent, made.current)
     assert vault.blind("jo@clinic.example", "accounts.email") == before
 
 
 def test_a_process_that_was_not_told_opens_what_another_sealed_with_a_new_key(
     shell: Any, tmp_path: Path
 ) -> None:
-    before = vault.read_keys(tmp_path / "keys")
+    before = field_keys.read_keys(tmp_path / "keys")
     shell("rotate-field")
     sealed = vault.seal("snow", "t.c", "1")
-    stamp = vault._Held.stamp
-    vault._Held.masters, vault._Held.stamp = before, ()
+    stamp = field_keys._Held.stamp
+    field_keys._Held.masters, field_keys._Held.stamp = before, ()
     vault._key.cache_clear()
     vault._cipher.cache_clear()
-    assert vault.unseal(sealed, "t.c", "1") == "snow" and vault._Held.stamp == stamp
+    assert vault.unseal(sealed, "t.c", "1") == "snow" and field_keys._Held.stamp == stamp
 
 
 WORDS = st.text(max_size=40)

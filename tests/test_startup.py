@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from api import config, db, startup, vault
+from api import config, db, field_keys, startup
 from api.errors import Unsafe
 from tests import builders, roles
 from tests.conftest import use_database
@@ -152,9 +152,9 @@ def test_demo_accounts_are_refused(app: Any) -> None:
 def test_field_keys_that_are_empty_short_or_no_secret_are_refused(
     tmp_path: Path, content: str
 ) -> None:
-    (tmp_path / vault.FILE).write_text(content)
+    (tmp_path / field_keys.FILE).write_text(content)
     with pytest.raises(Unsafe, match="field keys"):
-        vault.read_keys(tmp_path)
+        field_keys.read_keys(tmp_path)
 
 
 def test_the_keys_of_another_database_are_refused(
@@ -163,15 +163,15 @@ def test_the_keys_of_another_database_are_refused(
     with db.transaction():
         builders.make_scene()
     startup.vault_fits()
-    vault.make_keys(tmp_path / "keys")
+    field_keys.make_keys(tmp_path / "keys")
     try:
         with monkeypatch.context() as patch:
             patch.setenv("FRESHTRAIL_DATA", str(tmp_path))
             config.settings.cache_clear()
-            vault._look(even_if_young=True)
+            field_keys._look(even_if_young=True)
             with pytest.raises(Unsafe, match="not those of this database"):
                 startup.vault_fits()
     finally:
         config.settings.cache_clear()
-        vault._look(even_if_young=True)
+        field_keys._look(even_if_young=True)
     startup.vault_fits()

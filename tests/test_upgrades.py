@@ -182,8 +182,12 @@ def migrate(server: faults.Server, *words: str) -> None:
     assert told.returncode == 0, told.stderr
 
 
-def upgraded(folder: Path, url: str, tree: Path) -> None:
-    """The steps of the page, with the main journey after each."""
+WRITTEN = 5 * 5
+"""Five journeys of five records each."""
+
+
+def upgraded(folder: Path, url: str, tree: Path) -> dict[str, str]:
+    """The steps of the page, with the main journey after each; answers all that was written."""
     old, new = faults.Server(folder, url, tree=tree), faults.Server(folder, url)
     number = max(path.name[:4] for path in (tree / VERSIONS).glob("0*.py"))
     try:
@@ -204,6 +208,7 @@ def upgraded(folder: Path, url: str, tree: Path) -> None:
         migrate(new, "--to", number)
         made |= journey(old)
         still_there(old, made)
+        return made
     finally:
         for server in (old, new):
             if server.process is not None:
@@ -213,12 +218,13 @@ def upgraded(folder: Path, url: str, tree: Path) -> None:
 def test_the_version_of_before_serves_on_the_newest_schema_of_sqlite(
     old_tree: Path, tmp_path: Path
 ) -> None:
-    upgraded(tmp_path, "", old_tree)
+    assert len(upgraded(tmp_path, "", old_tree)) == WRITTEN
 
 
 def test_the_version_of_before_serves_on_the_newest_schema_of_postgresql(
     old_tree: Path, tmp_path: Path, postgres_url: str
 ) -> None:
     fresh = database_on(roles.as_role(postgres_url, roles.OWNER))
-    upgraded(tmp_path, roles.as_role(next(fresh), roles.OWNER), old_tree)
+    made = upgraded(tmp_path, roles.as_role(next(fresh), roles.OWNER), old_tree)
+    assert len(made) == WRITTEN
     next(fresh, None)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given, strategies as st
 
-from api import config, vault
+from api import config, field_keys, vault
 from api.errors import Unavailable, Unsafe
 
 PLACE, ROW, CLINIC = "notes.text", "01a212f6-4109-70c5-a266-d513cbb740a6", UUID(int=7)
@@ -173,8 +173,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def _forget() -> None:
-    vault._Held.masters, vault._Held.stamp = None, ()
-    vault._Held.looked_at = float("-inf")
+    field_keys._Held.masters, field_keys._Held.stamp = None, ()
+    field_keys._Held.looked_at = float("-inf")
     for cached in (vault._key, vault._cipher):
         cached.cache_clear()
 
@@ -189,7 +189,7 @@ def write(folder: Path, current: str, **keys: bytes) -> None:
 def test_a_key_is_made_once_and_is_nobodys_but_ours(folder: Path) -> None:
     before = os.umask(0)
     try:
-        assert vault.make_keys(folder / "deeper") is True
+        assert field_keys.make_keys(folder / "deeper") is True
     finally:
         os.umask(before)
     path = folder / "deeper" / "field-keys.json"
@@ -199,11 +199,11 @@ def test_a_key_is_made_once_and_is_nobodys_but_ours(folder: Path) -> None:
     content = json.loads(made)
     [(kid, key)] = content["keys"].items()
     assert content["current"] == kid and len(kid) == 8 and len(urlsafe_b64decode(key)) == 32
-    assert vault.make_keys(folder / "deeper") is False and path.read_text() == made
+    assert field_keys.make_keys(folder / "deeper") is False and path.read_text() == made
     with pytest.raises(FileExistsError):
-        vault._write_private(path, "other")
+        field_keys._write_private(path, "other")
     path.unlink()
-    assert vault.make_keys(folder / "deeper") is True
+    assert field_keys.make_keys(folder / "deeper") is True
 
 
 def test_after_a_rotation_the_new_key_seals_and_the_old_one_opens(folder: Path) -> None:
@@ -211,7 +211,7 @@ def test_after_a_rotation_the_new_key_seals_and_the_old_one_opens(folder: Path) 
     write(folder, "b1", b1=old)
     sealed, blind = vault.seal("Words.", PLACE, ROW, CLINIC), vault.blind("alma", "a.b", CLINIC)
     write(folder, "a2", b1=old, a2=new)
-    assert vault.key_ids() == ["a2", "b1"]
+    assert field_keys.key_ids() == ["a2", "b1"]
     assert vault.unseal(sealed, PLACE, ROW, CLINIC) == "Words."
     assert vault.seal("Words.", PLACE, ROW, CLINIC).startswith("v1.a2.")
     assert vault.blind("alma", "a.b", CLINIC) == blind  # what is found by it is found still

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, make_url, select, text
 
-from api import db, vault
+from api import db, field_keys
 from api.audit import inspecting as trails
 from api.backups import shelf
 from api.backups.making import POSTGRES, connected, count, run
@@ -85,7 +85,7 @@ def inspect(connection: Connection, manifest: dict[str, Any], say: Callable[[str
     if connection.dialect.name == "sqlite":
         _inspect_sqlite(connection)
         say("No damage, no broken reference.")
-    lacking = set(manifest["keys"]) - set(vault.key_ids())
+    lacking = set(manifest["keys"]) - set(field_keys.key_ids())
     if lacking:
         raise BadBackup(f"Field keys are not at hand: {', '.join(sorted(lacking))}.")
     _inspect_trail(connection)

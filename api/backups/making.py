@@ -13,7 +13,7 @@ from sqlalchemy import Connection, create_engine, func, make_url, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
-from api import db, schema, vault
+from api import db, field_keys, schema
 from api.backups import shelf
 from api.config import settings
 from api.errors import Unsafe
@@ -36,7 +36,7 @@ def make(to: Path, say: Say) -> Path:
         "bytes": file.stat().st_size,
         "sha256": shelf.digest(file),
         "counts": counts,
-        "keys": vault.key_ids(),
+        "keys": field_keys.key_ids(),
     }
     shelf.write_manifest(folder, manifest)
     say(f"{sum(counts.values())} rows of {len(counts)} tables, {file.stat().st_size} bytes.")

@@ -12,9 +12,9 @@ from sqlalchemy import Select, literal, select, union_all
 
 from api.access.policies import Actor, Role
 from api.core import audit_search
-from api.core.gate import alert_duties, care_team, past_duties, session_clinicians
 from api.core.opened import break_glass
 from api.core.patients import open_chart
+from api.core.team_reach import alert_duties, care_team, past_duties, session_clinicians
 from api.core.words import words_for
 from api.db import Listing, Page, Values, page, store
 

@@ -17,7 +17,7 @@ from api.access.policies import Actor, Role
 from api.access.users import users
 from api.audit import trail
 from api.audit.trail import audit_events
-from api.core import gate, mail, staffing
+from api.core import gate, mail, staffing, team_reach
 from api.core.clocks import DUE, WHERE, here
 from api.core.opened import UNREVIEWED, break_glass, opened_by
 from api.core.patients import display_name, patients
@@ -153,7 +153,7 @@ def _refuse_too_often(opener: Actor) -> None:
 
 def _refuse_needless(opener: Actor, patient_id: UUID, now: datetime) -> None:
     who = (opener.clinic_id, opener.user_id, patient_id, now)
-    for condition, state in ((opened_by(*who), "opened"), (gate.on_team(*who), "in_reach")):
+    for condition, state in ((opened_by(*who), "opened"), (team_reach.on_team(*who), "in_reach")):
         if store().row(select(condition.label("so")).where(condition)) is not None:
             raise Conflict("The chart is open to you as it is.", state=state, allowed=[])
 

@@ -12,8 +12,8 @@ from api.access.policies import Actor, Role
 from api.access.users import users
 from api.audit import trail
 from api.core import gate
-from api.core.gate import care_team
 from api.core.patients import display_name, open_chart, patients
+from api.core.team_reach import care_team
 from api.db import Listing, Page, Values, found, page, store
 from api.errors import Conflict, Invalid, NotAllowed
 

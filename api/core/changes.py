@@ -16,7 +16,6 @@ from api.audit import trail
 from api.core import gate, pruning
 from api.core.alerts import alerts
 from api.core.consents import consents
-from api.core.gate import care_team, past_duties
 from api.core.integration.tables import (
     ME,
     goal_ratings,
@@ -31,6 +30,7 @@ from api.core.integration.tables import (
 from api.core.outcomes.checkins import check_in_corrections, check_ins
 from api.core.outcomes.plans.table import check_in_occurrences, check_in_plans
 from api.core.patients import patients
+from api.core.team_reach import care_team, past_duties
 from api.core.treatment.dosing import dose_plans, ledger_entries
 from api.core.treatment.notes.tables import notes
 from api.core.treatment.sessions import sessions

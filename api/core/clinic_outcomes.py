@@ -21,7 +21,7 @@ from api import clock
 from api.access.policies import Actor, Privilege, Reach
 from api.access.users import users
 from api.audit import trail
-from api.core import gate
+from api.core import gate, team_reach
 from api.core.outcomes import change
 from api.core.outcomes.checkins import check_ins
 from api.core.outcomes.checkins.scored import known_instrument
@@ -73,7 +73,9 @@ def read_clinic_outcomes(actor: Actor, by: str, instrument: str = USUAL) -> Valu
     granted = gate.admit(actor, "clinic_outcome:read")
     whole = granted.reach == Reach.CLINIC or Privilege.DIRECT in actor.rights.privileges
     moment, asked = clock.now(), patients.c.id
-    mine = true() if whole else gate.on_care_team(actor.clinic_id, actor.user_id, asked, moment)
+    mine = (
+        true() if whole else team_reach.on_care_team(actor.clinic_id, actor.user_id, asked, moment)
+    )
     found = _courses(actor.clinic_id, instrument, mine)
     if not whole:
         trail.touches([one.patient_id for one in found])
@@ -255,7 +257,7 @@ def _routes(clinic_id: UUID, mine: ColumnElement[bool]) -> dict[UUID, str]:
 
 def _leads(clinic_id: UUID, mine: ColumnElement[bool]) -> dict[UUID, str]:
     """Who leads each care team: its `lead`, else who is on it longest."""
-    c = gate.care_team.alias("team").c
+    c = team_reach.care_team.alias("team").c
     rows = store().rows(
         select(c.patient_id, c.clinician_id)
         .join(patients, _same_patient(c))

@@ -13,8 +13,8 @@ from api.audit import trail
 from api.core import gate
 from api.core.alerts import alerts
 from api.core.care_team import clinician_of
-from api.core.gate import alert_duties, care_team, session_clinicians
 from api.core.patients import display_name, patients
+from api.core.team_reach import alert_duties, care_team, session_clinicians
 from api.core.treatment.moves import CHANGEABLE
 from api.core.treatment.sessions import holding, sessions
 from api.core.treatment.sessions.booking import subject_of

@@ -20,8 +20,8 @@ from sqlalchemy import (
 from api import clock
 from api.access.policies import Actor, Grant, Reach
 from api.core import gate
-from api.core.gate import alert_duties, care_team, past_duties, session_clinicians
 from api.core.opened import break_glass
+from api.core.team_reach import alert_duties, care_team, past_duties, session_clinicians
 
 MOST = 1000
 """How many at most are told at once beside a page."""

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, func, literal, or_, select, tuple_
 
-from api import vault
+from api import field_keys, vault
 from api.access.users import clinics_there
 from api.db import Sealed, Values, metadata, sealed_columns, store, transaction, walls, within
 
@@ -107,12 +107,12 @@ def _lies_under(place: Place, kid: str | None) -> ColumnElement[bool]:
     columns = [place.table.c[name] for name in sealed_columns(place.table)]
     if kid is not None:
         return or_(*(column.like(f"v1.{kid}.%") for column in columns))
-    now = f"v1.{vault.current()}.%"
+    now = f"v1.{field_keys.current()}.%"
     return or_(*(column.not_like(now) for column in columns))
 
 
 def _seal_anew(table: Table, row: Values) -> None:
-    now, fresh = f"v1.{vault.current()}.", {}
+    now, fresh = f"v1.{field_keys.current()}.", {}
     for name in sealed_columns(table):
         value = row[name]
         if value is not None and not value.startswith(now):

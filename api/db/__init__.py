@@ -30,6 +30,7 @@ from api.db.pages import (
     page_of as page_of,
     shape_of as shape_of,
 )
+from api.db.preconditions import found as found, match as match
 from api.db.sealing import (
     conceal as conceal,
     reveal as reveal,
@@ -37,9 +38,7 @@ from api.db.sealing import (
 )
 from api.db.stores import (
     Store as Store,
-    found as found,
     leave_store as leave_store,
-    match as match,
     store as store,
     transaction as transaction,
 )

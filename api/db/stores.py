@@ -15,7 +15,7 @@ from api.db import embedded, feed, versions, walls
 from api.db.engines import Trip, engine, one_trip_pool, prepare_trip, sent, tell
 from api.db.sealing import conceal, reveal
 from api.db.tables import new_id
-from api.errors import NotFound, Stale
+from api.errors import Stale
 from api.paging import Values
 
 
@@ -291,16 +291,3 @@ def transaction() -> Iterator[Store]:
         store().commit()
     finally:
         leave_store()
-
-
-def match(record: Mapping[str, Any], version: int | None) -> None:
-    """Raise `Stale` unless the record is at `version`; None matches any."""
-    if version is not None and record["version"] != version:
-        raise Stale("The record was changed since you read it.")
-
-
-def found(row: Values | None) -> Values:
-    """The row, or `NotFound`, in the same words for absent and out of reach."""
-    if row is None:
-        raise NotFound("There is no such record.")
-    return row

@@ -9,7 +9,6 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,31 +17,27 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Select,
-    String,
-    Table,
     Uuid,
     and_,
-    cast,
     column,
     exists,
     func,
     or_,
     select,
     table as plain_table,
-    true,
 )
-from sqlalchemy.exc import OperationalError
 
 from api import clock
-from api.db import Store, Values, new_id
+from api.db import Store, Values
 from api.outbox import egress, signing
-from api.outbox.events import WAITING, outbox_events
+from api.outbox.events import outbox_events
 from api.outbox.tables import (
     CANCELLED,
     DELIVERED,
     FAILED,
     GONE,
     PENDING,
+    here,
     webhook_deliveries,
     webhooks,
 )
@@ -59,8 +54,6 @@ LEASE = timedelta(seconds=60)
 """How long a delivery belongs to the worker that took it; longer than any exchange lasts."""
 AT_ONCE = 2
 """How many deliveries to one webhook run at a time, so that a slow one does not hold up others."""
-ALSO: list[Callable[[Values], None]] = []
-"""Who else is told of each event, in the transaction in which it is shared out."""
 NO_CONTENT, MULTIPLE, GONE_STATUS = 200, 300, 410
 
 _users = plain_table(
@@ -101,37 +94,6 @@ class Outcome:
         return self.status is not None and NO_CONTENT <= self.status < MULTIPLE
 
 
-def share_out(store: Store) -> bool:
-    """Give one waiting event to the webhooks that asked for it; tells whether there was one."""
-    e = outbox_events.c
-    waiting = select(outbox_events).where(WAITING, _here(store, outbox_events))
-    waiting = waiting.order_by(e.id).limit(1)
-    event = store.row(waiting.with_for_update(skip_locked=True))
-    if event is None:
-        return False
-    asked = select(webhooks.c.id, webhooks.c.events).where(
-        webhooks.c.clinic_id == event["clinic_id"],
-        webhooks.c.deleted_at.is_(None),
-        webhooks.c.disabled_at.is_(None),
-        webhooks.c.created_at <= event["at"],
-    )
-    for hook in store.rows(asked):
-        if event["name"] in hook["events"]:
-            store.add(webhook_deliveries, _first(event, hook["id"]))
-    for told in ALSO:
-        _tell(store, told, event)
-    same = [e.clinic_id == event["clinic_id"], e.id == event["id"]]
-    store.execute(outbox_events.update().where(*same).values(shared_out_at=clock.now()))
-    return True
-
-
-def clinics_waiting() -> Select[Any]:
-    """A select of the clinics in which an event waits to be shared out, the oldest first."""
-    e = outbox_events.c
-    first = func.min(cast(e.id, String))
-    return select(e.clinic_id).where(WAITING).group_by(e.clinic_id).order_by(first)
-
-
 def clinics_due() -> Select[Any]:
     """A select of the clinics with a delivery that is due, the one that waits longest first."""
     d, moment = webhook_deliveries.c, clock.now()
@@ -140,38 +102,10 @@ def clinics_due() -> Select[Any]:
     return due.group_by(d.clinic_id).order_by(func.min(d.next_at))
 
 
-def _here(store: Store, table: Table) -> ColumnElement[bool]:
-    clinic_id = store.within.clinic_id
-    return true() if clinic_id is None else table.c.clinic_id == clinic_id
-
-
-def _tell(store: Store, told: Callable[[Values], None], event: Values) -> None:
-    """Tell others of an event; what goes wrong there keeps it from nobody else."""
-    try:
-        with store.connection.begin_nested():
-            told(event)
-    except OperationalError:
-        raise
-    except Exception:
-        log.exception("an event could not be told", extra={"event_id": str(event["id"])})
-
-
-def _first(event: Values, webhook_id: UUID) -> Values:
-    return {
-        "clinic_id": event["clinic_id"],
-        "webhook_id": webhook_id,
-        "event_id": event["id"],
-        "id": new_id(),
-        "state": PENDING,
-        "attempts": 0,
-        "next_at": clock.now(),
-    }
-
-
 def take(store: Store) -> Job | None:
     """Take the delivery that has been due the longest; None when nothing is."""
     moment = clock.now()
-    row = store.row(next_due(moment).where(_here(store, webhook_deliveries)))
+    row = store.row(next_due(moment).where(here(store, webhook_deliveries)))
     if row is None:
         return None
     leased = {"leased_until": moment + LEASE, "attempts": row["attempts"] + 1}

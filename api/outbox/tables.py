@@ -6,14 +6,17 @@ from sqlalchemy import (
     JSON,
     CheckConstraint,
     Column,
+    ColumnElement,
     Index,
     Integer,
     String,
+    Table,
     UniqueConstraint,
     Uuid,
+    true,
 )
 
-from api.db import Instant, Sealed, of, tenant_table
+from api.db import Instant, Sealed, Store, of, tenant_table
 
 PENDING, DELIVERED, FAILED, CANCELLED = STATES = ("pending", "delivered", "failed", "cancelled")
 GONE, BY_HAND = DISABLED_FOR = ("gone", "by_hand")
@@ -78,3 +81,9 @@ Index(
     "ix_webhook_deliveries_running",
     *webhook_deliveries.c["clinic_id", "webhook_id", "leased_until"],
 )
+
+
+def here(store: Store, table: Table) -> ColumnElement[bool]:
+    """The condition that a row is of the clinic that is meant; of any, where none is."""
+    clinic_id = store.within.clinic_id
+    return true() if clinic_id is None else table.c.clinic_id == clinic_id

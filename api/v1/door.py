@@ -1,7 +1,5 @@
 """Door 1: what v1 offers, under which address, in which document."""
 
-from typing import Any
-
 import flask_smorest
 from flask import Flask
 
@@ -46,6 +44,7 @@ from api.v1 import (
     plans,
     practices,
     problem,
+    problem_shapes,
     protocols,
     readiness,
     rems,
@@ -148,7 +147,7 @@ class Api(flask_smorest.Api):
 
     def _register_responses(self) -> None:
         components = self.spec.components
-        components.schema("Problem", PROBLEM)
+        components.schema("Problem", problem_shapes.PROBLEM)
         for name, schema in instruments.definition_schemas().items():
             components.schema(name, schema)
         components.schema("Event", schema=webhooks.EventSchema)
@@ -158,7 +157,7 @@ class Api(flask_smorest.Api):
         for kind, (status, title) in problem.STATUS.items():
             if f"Problem{status}" in components.responses or status == NO_OPERATION:
                 continue
-            components.response(f"Problem{status}", _response(kind, status, title))
+            components.response(f"Problem{status}", problem_shapes.response(kind, status, title))
 
     def _register_pagination_header(self) -> None:
         """Cursors need no count."""
@@ -169,110 +168,6 @@ class Api(flask_smorest.Api):
 
 NO_OPERATION = 405
 """What is answered where there is no operation, so that none lists it."""
-PROBLEM: dict[str, Any] = {
-    "type": "object",
-    "description": "Problem details (RFC 9457).",
-    "required": ["type", "title", "status", "detail", "instance", "request_id"],
-    "properties": {
-        "type": {"type": "string", "examples": ["urn:freshtrail:problem:invalid"]},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "instance": {"type": "string"},
-        "request_id": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["pointer", "detail"],
-                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
-            },
-        },
-        "reason": {
-            "type": "string",
-            "enum": [
-                "instrument_text_missing",
-                "instrument_has_text",
-                "instrument_is_shipped",
-                "version_is_not_newer",
-            ],
-        },
-        "version": {"type": "string", "description": "The newest version that there is."},
-        "note_ids": {
-            "type": "array",
-            "description": "The drafts that stand in the way of a signature.",
-            "items": {"type": "string", "format": "uuid"},
-        },
-        "crisis": {"$ref": "#/components/schemas/Crisis"},
-        "reasons": {
-            "type": "array",
-            "description": "Why a session may not start or end, and whose privilege overrides it.",
-            "items": {
-                "type": "object",
-                "required": ["code", "detail", "overridable_by"],
-                "properties": {
-                    "code": {"type": "string"},
-                    "detail": {"type": "string"},
-                    "about": {"type": "array", "items": {"type": "string"}},
-                    "overridable_by": {"type": ["string", "null"]},
-                },
-            },
-        },
-        "state": {"type": "string"},
-        "membership_id": {
-            "type": "string",
-            "format": "uuid",
-            "description": "The membership of the care team that stands in the way.",
-        },
-        "allowed": {"type": "array", "items": {"type": "string"}},
-        "missing": {"type": "array", "items": {"type": "string"}},
-        "memberships": {
-            "type": "array",
-            "description": "The clinics of an account, when one must be chosen to sign in.",
-            "items": {
-                "type": "object",
-                "required": ["clinic_id", "name", "kind"],
-                "properties": {
-                    "clinic_id": {"type": "string", "format": "uuid"},
-                    "name": {"type": "string"},
-                    "kind": {"type": "string"},
-                },
-            },
-        },
-        "busy": {
-            "type": "array",
-            "description": "Which of those asked for is booked already, until when.",
-            "items": {
-                "type": "object",
-                "required": ["what", "until"],
-                "properties": {
-                    "what": {"type": "string", "enum": ["clinician", "room", "patient"]},
-                    "until": {"type": "string", "format": "date-time"},
-                    "clinician_id": {"type": "string", "format": "uuid"},
-                },
-            },
-        },
-    },
-}
-
-
-def _response(kind: str, status: int, title: str) -> dict[str, Any]:
-    headers: dict[str, Any] = {}
-    if status == 401:
-        headers["WWW-Authenticate"] = {"schema": {"type": "string"}}
-    if status in (429, 503):
-        headers["Retry-After"] = {"schema": {"type": "integer"}}
-    example = {
-        "type": problem.TYPE + kind,
-        "title": title,
-        "status": status,
-        "detail": title + ".",
-        "instance": "urn:freshtrail:request:0f3c",
-        "request_id": "0f3c",
-    }
-    content = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}
-    described = {"description": title + ".", "content": {"application/problem+json": content}}
-    return described | ({"headers": headers} if headers else {})
 
 
 def open_door(app: Flask) -> Api:

@@ -10,8 +10,8 @@ from api import clock, db
 from api.access.users import users
 from api.core import alerts, beats, on_call, patients
 from api.core.alerts import telling
-from api.core.gate import alert_duties
 from api.core.outcomes import checkins
+from api.core.team_reach import alert_duties
 from api.errors import Conflict, Invalid, NotFound
 from api.paging import Page
 from tests.builders import Scene, make_patient

@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from api import clock, db
-from api.core import gate
+from api.core import team_reach
 from api.core.treatment.moves import FREEING
 from api.core.treatment.sessions import sessions
 from api.v1.forms import show_instant
@@ -64,7 +64,7 @@ def slot(hours: int, *clinicians: Person, **more: Any) -> dict[str, Any]:
 def overlapping() -> int:
     """How many pairs of held sessions share a clinician, a patient or a room at once."""
     a, b = sessions.alias(), sessions.alias()
-    x, y = gate.session_clinicians.alias(), gate.session_clinicians.alias()
+    x, y = team_reach.session_clinicians.alias(), team_reach.session_clinicians.alias()
     at_once = (a.c.starts_at < b.c.ends_at) & (b.c.starts_at < a.c.ends_at) & (a.c.id < b.c.id)
     same = (
         (x.c.clinician_id == y.c.clinician_id)

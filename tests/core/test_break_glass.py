@@ -41,6 +41,12 @@ def open_it(scene: Scene, **more: Any) -> db.Values:
         return break_glass.break_the_glass(scene["CN"].actor, patient_id, WHY | more)
 
 
+def opened(scene: Scene) -> list[db.Values]:
+    """What the privacy officer finds."""
+    with db.transaction():
+        return break_glass.list_break_glass(scene["PR"].actor, Page()).items
+
+
 def refused(kind: type[Refusal], call: Callable[[], Any]) -> None:
     with pytest.raises(kind), db.transaction():
         call()
@@ -79,6 +85,7 @@ def test_it_opens_to_nobody_else(scene: Scene) -> None:
         colleague = builders.make_person(scene.clinic_id)
     for who in (colleague, scene["XT"]):
         refused(NotFound, lambda who=who: read_patient(who.actor, scene.patient["id"]))
+    assert read_patient(scene["CN"].actor, scene.patient["id"])["id"] == scene.patient["id"]
 
 
 def test_what_is_set_apart_stays_closed(scene: Scene) -> None:
@@ -112,6 +119,9 @@ def test_nothing_is_written_by_it(scene: Scene) -> None:
     refused(NotFound, lambda: goals.set_goal(actor, chart, body))
     member = {"clinician_id": scene["CT"].user_id, "role": "nurse"}
     refused(NotFound, lambda: care_team.assign_clinician(actor, chart, member))
+    with db.transaction():
+        assert read_patient(actor, chart)["version"] == scene.patient["version"]
+        assert goals.list_goals(actor, chart, Page()).items == []
 
 
 def test_who_needs_it_not_is_told_so(scene: Scene) -> None:
@@ -121,12 +131,14 @@ def test_who_needs_it_not_is_told_so(scene: Scene) -> None:
     )
     open_it(scene)
     refused(Conflict, lambda: open_it(scene))
+    assert len(opened(scene)) == 1
 
 
 def test_it_takes_a_fresh_sign_in(scene: Scene) -> None:
     with db.transaction():
         builders.let_sign_in_age(scene["CN"])
     refused(NotSignedIn, lambda: open_it(scene))
+    assert opened(scene) == []
 
 
 def test_three_times_within_a_day_and_not_a_fourth(scene: Scene) -> None:
@@ -215,6 +227,7 @@ def test_nobody_reviews_what_they_opened_themself(scene: Scene) -> None:
     refused(
         NotAllowed, lambda: break_glass.review_break_glass(scene["CN"].actor, made["id"], FOUND)
     )
+    assert [row["state"] for row in opened(scene)] == ["open"]
 
 
 def test_what_nobody_reviewed_within_72_hours_is_told_once(scene: Scene) -> None:

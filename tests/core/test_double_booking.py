@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from api import clock, db
-from api.core import gate
+from api.core import team_reach
 from api.core.treatment import moves, sessions
 from api.core.treatment.sessions.table import sessions as table
 from api.errors import Conflict, Invalid
@@ -80,7 +80,7 @@ def test_no_two_sessions_overlap_after_any_operations(scene: Scene) -> None:
         except (Conflict, Invalid):
             continue
     rows = db.store().rows(table.select().where(table.c.clinic_id == scene.clinic_id))
-    named = db.store().rows(gate.session_clinicians.select())
+    named = db.store().rows(team_reach.session_clinicians.select())
     held = [row for row in rows if row["state"] not in moves.FREEING]
     assert len(held) > 5
     for i, one in enumerate(held):

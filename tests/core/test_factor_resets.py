@@ -139,6 +139,8 @@ def test_who_has_none_and_who_is_elsewhere_is_not_asked_for(scene: Scene, second
     ca = scene["CA"].actor
     elsewhere = scene["XT"].user_id
     refuses(lambda: factor_resets.ask_for_factor_reset(ca, elsewhere, WHY), NotFound)
+    with db.transaction():
+        assert factor_resets.list_factor_resets(ca, Page()).items == []
 
 
 def test_another_clinic_neither_sees_nor_decides_it(scene: Scene, armed: str) -> None:

@@ -9,9 +9,9 @@ from sqlalchemy import select
 from api import clock, db
 from api.core import handover, staffing
 from api.core.alerts import attending
-from api.core.gate import alert_duties, care_team
 from api.core.outcomes.checkins import log_checkin
 from api.core.patients import read_patient
+from api.core.team_reach import alert_duties, care_team
 from api.core.treatment.sessions import holding
 from api.errors import Invalid, NotAllowed, NotFound
 from tests import builders

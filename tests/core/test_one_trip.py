@@ -11,9 +11,9 @@ from api import clock, db
 from api.access.users import sign_ins
 from api.audit.trail import audit_event_patients, audit_events
 from api.core import patients
-from api.core.gate import care_team
 from api.core.one_trip import reading
 from api.core.outcomes import checkins
+from api.core.team_reach import care_team
 from tests import builders
 
 PERSONAS = ("PS", "PO", "CT", "CN", "CA", "PR", "AY", "XT", "XA", "XP")

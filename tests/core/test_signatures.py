@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from api import clock, db
 from api.access.users import users
-from api.core import gate
+from api.core import team_reach
 from api.core.treatment import notes, sessions, signatures, signing
 from api.db import Values
 from api.errors import NotAllowed, NotFound, NotSignedIn
@@ -193,7 +193,7 @@ def test_a_draft_of_who_left_the_care_team_holds_nobody_up(scene: Scene) -> None
     kept = note(scene, session, left)
     with refused(state="completed"):
         signing.sign_part(scene["CT"].actor, session["id"], "therapist")
-    gone = update(gate.care_team).where(gate.care_team.c.clinician_id == left.user_id)
+    gone = update(team_reach.care_team).where(team_reach.care_team.c.clinician_id == left.user_id)
     db.store().execute(gone.values(ended_at=clock.now()))
     with pytest.raises(NotFound):
         notes.sign_note(left.actor, kept["id"])

@@ -12,13 +12,13 @@ from sqlalchemy import insert, select, text
 from api import clock, db
 from api.core import alerts, consents, worklist
 from api.core.alerts.table import alerts as alerts_table
-from api.core.gate import care_team
 from api.core.integration import practices, steps
 from api.core.integration.tables import goals, practices as practices_table, steps as steps_table
 from api.core.outcomes import checkins, series, verdicts as judging
 from api.core.outcomes.checkins import check_ins
 from api.core.outcomes.plans import check_in_plans
 from api.core.patients import patients
+from api.core.team_reach import care_team
 from api.core.treatment import notes, signing
 from api.core.treatment.sessions import sessions
 from tests import builders

@@ -7,7 +7,7 @@ from uuid import UUID
 from api import clock, db
 from api.access.policies import Role
 from api.access.users import CONSENTED, clinics, sign_ins, users
-from api.core.gate import alert_duties, session_clinicians
+from api.core.team_reach import alert_duties, session_clinicians
 from tests import builders
 from tests.core import dosing, noting
 from tests.fhir import charts

@@ -136,6 +136,9 @@ def test_a_dosing_session(afternoon: Afternoon) -> None:
     note = _signed_by_two(afternoon)
     _added_to(afternoon, note)
     _unlocked_by_another(afternoon, note)
+    with afternoon.at(170) as (nora, *_):
+        assert done(nora.get(afternoon.path))["state"] == "completed"
+        assert done(nora.get(f"/notes/{note}"))["state"] == "signed"
 
 
 def _refused_with_five_reasons_and_made_ready(day: Afternoon) -> None:

@@ -119,6 +119,9 @@ def test_the_new_trail(story: Story) -> None:
     _it_helped(story)
     second = _an_answer_holds_the_next_dose(story)
     _somebody_saw_to_it(story, second)
+    with story.day(9) as (nora, _):
+        assert done(nora.get(second))["state"] == "in_progress"
+        assert len(done(nora.get(f"{story.practice}/steps"))["items"]) == 3
 
 
 def _before_the_dose(story: Story) -> str:

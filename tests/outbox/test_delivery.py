@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from api import clock, db
 from api.access.users import users
 from api.core import webhooks as core_webhooks
-from api.outbox import deliver
+from api.outbox import deliver, sharing
 from api.outbox.tables import webhook_deliveries, webhooks
 from api.worker import Worker
 from tests.builders import Scene
@@ -181,7 +181,7 @@ def test_a_lease_that_ran_out_belongs_to_the_next(scene: Scene, receiver: Receiv
         hook = make_webhook(scene, receiver, "goal.created")
         happen(scene, "goal.created")
     with db.transaction() as store:
-        deliver.share_out(store)
+        sharing.share_out(store)
     with db.transaction() as store:
         first = deliver.take(store)
     assert first is not None
@@ -264,7 +264,7 @@ def test_what_is_due_is_found_without_counting_a_long_queue(
     with db.transaction() as store:
         hook = make_webhook(scene, receiver, "goal.created")
         happen(scene, "goal.created", 200)
-        while deliver.share_out(store):
+        while sharing.share_out(store):
             pass
         busy = update(webhook_deliveries).where(webhook_deliveries.c.webhook_id == hook["id"])
         store.execute(busy.values(leased_until=clock.now() - timedelta(hours=1)))

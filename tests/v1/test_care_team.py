@@ -122,7 +122,7 @@ def test_a_later_day_opens_the_chart_at_that_midnight_where_the_patient_lives(
     assert call("CN").get(f"/patients/{scene.patient['id']}").status_code == 404
     from sqlalchemy import select
 
-    from api.core.gate import care_team
+    from api.core.team_reach import care_team
 
     row = db.store().row(
         select(care_team.c.from_at)

@@ -15,8 +15,8 @@ from sqlalchemy import Engine, event
 from api import clock, db
 from api.access.policies import Role
 from api.core import clinic_outcomes as asked
-from api.core.gate import care_team
 from api.core.release.cube import ALL, OUTCOMES
+from api.core.team_reach import care_team
 from tests import builders
 from tests.conftest import Caller
 from tests.research.clinic import Clinic, make_clinic

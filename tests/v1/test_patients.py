@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from api import clock, db
 from api.access.users import users
-from api.core.gate import care_team
+from api.core.team_reach import care_team
 from api.v1.checkin_shapes import CheckInSchema, PatientCheckInSchema
 from api.v1.forms import show_instant
 from api.v1.patients import PatientSchema

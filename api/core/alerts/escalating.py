@@ -19,7 +19,7 @@ from api.core.alerts.table import (
     notification_attempts,
 )
 from api.core.clocks import DUE, WHERE, here
-from api.core.gate import alert_duties
+from api.core.team_reach import alert_duties
 from api.db import Instant, Values, store, within
 
 

@@ -12,7 +12,7 @@ from api.core.consents import consents
 from api.core.ehr.identifiers import beside
 from api.core.ehr.reading import Source
 from api.core.ehr.table import referrals
-from api.core.gate import session_clinicians
+from api.core.team_reach import session_clinicians
 from api.core.treatment.courses import courses
 from api.core.treatment.sessions import sessions
 from api.db import Values, store

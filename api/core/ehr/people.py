@@ -9,9 +9,9 @@ from api.access.policies import Actor, Grant
 from api.access.users import clinics, users
 from api.core import gate
 from api.core.ehr.reading import Condition, Source
-from api.core.gate import care_team
 from api.core.patients import blind_external_id, fold, patient_external_ids, patients
 from api.core.patients.index import has_word
+from api.core.team_reach import care_team
 from api.db import Values, store
 
 PATIENTS: Final = Source("patients", patients, patients.c.id)

@@ -9,12 +9,12 @@ from api.access.policies import Actor
 from api.audit import trail
 from api.clock import now, today
 from api.core import gate
-from api.core.gate import care_team
 from api.core.merging import merged, refuse_gaps
 from api.core.patients.finding import charts, open_chart
 from api.core.patients.index import fold, has_word, index_external_ids, index_names
 from api.core.patients.showing import display_name, show_to
 from api.core.patients.table import DISCHARGED, OBJECTS, patients
+from api.core.team_reach import care_team
 from api.db import Values, match, store
 from api.errors import Conflict, Invalid, NotAllowed
 from api.outbox import events

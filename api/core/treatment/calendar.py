@@ -12,7 +12,7 @@ from api.access.policies import Actor, Grant, Reach
 from api.access.users import users
 from api.audit import trail
 from api.core import gate, reach
-from api.core.gate import session_clinicians
+from api.core.team_reach import session_clinicians
 from api.core.treatment.moves import FREEING
 from api.core.treatment.sessions import showing
 from api.core.treatment.sessions.table import LONGEST, sessions

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from api import clock
 from api.access.policies import Privilege, Profession
 from api.access.users import users
-from api.core.gate import session_clinicians
+from api.core.team_reach import session_clinicians
 from api.db import Instant, Sealed, Values, of, store, tenant_table
 from api.errors import Conflict
 

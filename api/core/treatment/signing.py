@@ -11,7 +11,7 @@ from api import clock
 from api.access.policies import Actor
 from api.access.users import users
 from api.audit import trail
-from api.core import gate
+from api.core import gate, team_reach
 from api.core.treatment import dosing, signatures
 from api.core.treatment.notes import showing
 from api.core.treatment.notes.tables import DRAFT, notes
@@ -113,7 +113,7 @@ def _refuse_drafts(
 def _gone(session: Values, authors: set[UUID]) -> set[UUID]:
     """Those of the authors who left the clinic, or whom the patient's chart is closed to."""
     u, clinic_id = users.c, session["clinic_id"]
-    reaches = gate.on_team(clinic_id, u.id, session["patient_id"], clock.now())
+    reaches = team_reach.on_team(clinic_id, u.id, session["patient_id"], clock.now())
     left = or_(u.disabled_at.is_not(None), u.deleted_at.is_not(None), not_(reaches))
     statement = select(u.id).where(u.clinic_id == clinic_id, u.id.in_(authors), left)
     return {row["id"] for row in store().rows(statement)}

@@ -33,7 +33,7 @@ from api.core.ehr.subscriptions.tables import (
     ehr_subscriptions,
 )
 from api.db import Store, Values, store
-from api.outbox import deliver, egress
+from api.outbox import egress, sharing
 from api.outbox.deliver import GONE_STATUS, JITTER, LEASE, RETRIES, Outcome
 
 log = logging.getLogger("freshtrail.subscriptions")
@@ -194,4 +194,4 @@ def _what_of_subscription(open_store: Store, there: Values, row: Values, outcome
 
 def heed(told: Callable[[Values], None]) -> None:
     """Let every event that is shared out be told to `told` as well."""
-    deliver.ALSO.append(told)
+    sharing.ALSO.append(told)

@@ -11,8 +11,8 @@ from sqlalchemy import Select, and_, func, or_, select
 from api import clock
 from api.access.policies import Rights, Role
 from api.access.users import users
-from api.core.gate import DUTY_AFTER, DUTY_BEFORE, past_duties, session_clinicians
 from api.core.patients import patients
+from api.core.team_reach import DUTY_AFTER, DUTY_BEFORE, past_duties, session_clinicians
 from api.core.treatment.moves import FREEING
 from api.core.treatment.sessions.showing import is_member
 from api.core.treatment.sessions.table import LONGEST, MAX_CLINICIANS, sessions

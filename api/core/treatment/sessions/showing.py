@@ -9,8 +9,8 @@ from sqlalchemy import and_, literal, select
 from api import clock
 from api.access.policies import Rights
 from api.access.users import users
-from api.core.gate import on_care_team, session_clinicians
 from api.core.patients import display_name, patients
+from api.core.team_reach import on_care_team, session_clinicians
 from api.core.treatment import moves, signatures
 from api.db import Values, store
 from api.errors import Invalid
