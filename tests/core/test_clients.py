@@ -36,7 +36,10 @@ def register(scene: Scene, **more: Any) -> db.Values:
 def events_of(scene: Scene) -> list[str]:
     mine = outbox_events.c.clinic_id == scene.clinic_id
     with db.transaction() as store:
-        return [row["name"] for row in store.rows(select(outbox_events).where(mine))]
+        return [
+            row["name"]
+            for row in store.rows(select(outbox_events).where(mine).order_by(outbox_events.c.id))
+        ]
 
 
 # --- keys
