@@ -25,14 +25,20 @@ audit_group = AppGroup("audit", help="The audit trail.")
 @click.option(
     "--checkpoints", "folder", type=click.Path(path_type=Path), help="Default CHECKPOINT_DIR."
 )
-def verify_command(clinic: UUID | None, folder: Path | None) -> None:
+@click.option(
+    "--since",
+    type=click.IntRange(1),
+    default=1,
+    help="From this link of each chain on, after the last checkpoint before it; default all.",
+)
+def verify_command(clinic: UUID | None, folder: Path | None, since: int) -> None:
     """Verify every chain against its events and its checkpoints.
 
     Exit status 0: nothing was touched; 2: something was, with the first place and what was done;
     3: it can't be decided. Events of the last seconds are not sealed yet: they are counted.
     """
     try:
-        reports = _inspected(folder or settings().checkpoints, clinic)
+        reports = _inspected(folder or settings().checkpoints, clinic, since)
     except (DBAPIError, Unsafe, OSError) as problem:
         why = str(problem) if isinstance(problem, Unsafe) else type(problem).__name__
         click.echo(f"It can't be decided: {why}")
@@ -43,14 +49,16 @@ def verify_command(clinic: UUID | None, folder: Path | None) -> None:
         raise SystemExit(TAMPERED)
 
 
-def _inspected(folder: Path, clinic: UUID | None) -> list[Report]:
+def _inspected(folder: Path, clinic: UUID | None, since: int) -> list[Report]:
     with one_moment(settings().url) as connection:
-        return inspect(connection, folder, None if clinic is None else [clinic])
+        return inspect(connection, folder, None if clinic is None else [clinic], since)
 
 
 def _line(report: Report) -> str:
     verdict, first = report.verdict, report.verdict.first()
     words = [f"{report.clinic_id}: {verdict.sealed} sealed, {report.checkpoints} checkpoints"]
+    if report.begin > 1:
+        words.append(f"followed from {report.begin} on")
     if report.unsealed:
         words.append(f"{report.unsealed} not sealed yet, the oldest of {report.oldest_unsealed_at}")
     words += verdict.warnings

@@ -42,6 +42,7 @@ class Report:
     unsealed: int
     oldest_unsealed_at: datetime | None
     checkpoints: int
+    begin: int = 1
 
 
 @contextmanager
@@ -57,9 +58,14 @@ def one_moment(url: str) -> Iterator[Connection]:
 
 
 def inspect(
-    connection: Connection, folder: Path | None, clinics: Sequence[UUID] | None = None
+    connection: Connection,
+    folder: Path | None,
+    clinics: Sequence[UUID] | None = None,
+    since: int = 1,
 ) -> list[Report]:
     """Verify the chains of all clinics, or of some; without a folder no checkpoint is asked.
+
+    With `since`, only from that link of each chain on, after the last checkpoint before it.
 
     The connection should be one of `one_moment`. Checkpoints are read before the database, for
     they are written after it: what they tell of must be there.
@@ -68,20 +74,23 @@ def inspect(
     chosen = _clinics(connection, told) if clinics is None else list(clinics)
     heads = {one: _head(connection, one, folder is not None) for one in chosen}
     points = {one: _again(folder, one, heads[one], told.get(one, [])) for one in chosen}
-    verdicts = {one: _followed(connection, one, points[one]) for one in chosen}
+    begins = {one: verifying.vouched(points[one], since) for one in chosen}
+    verdicts = {one: _followed(connection, one, points[one], begins[one]) for one in chosen}
     verifying.name_unfit(verdicts)
     for one in chosen:
         verifying.judge_end(verdicts[one], heads[one], points[one])
     return [
-        Report(one, verdicts[one], *_unsealed(connection, one), len(points[one])) for one in chosen
+        Report(one, verdicts[one], *_unsealed(connection, one), len(points[one]), begins[one])
+        for one in chosen
     ]
 
 
 def _followed(
-    connection: Connection, clinic_id: UUID, points: list[checkpoints.Checkpoint]
+    connection: Connection, clinic_id: UUID, points: list[checkpoints.Checkpoint], begin: int
 ) -> verifying.Verdict:
     _stand_in(connection, clinic_id)
-    return verifying.follow(_links(connection, clinic_id), [point.size for point in points])
+    links = _links(connection, clinic_id, begin)
+    return verifying.follow(links, [point.size for point in points], begin)
 
 
 def _stand_in(connection: Connection, clinic_id: UUID) -> None:
@@ -134,13 +143,13 @@ def _head(connection: Connection, clinic_id: UUID, asks_outside: bool) -> verify
     return row and verifying.Head(row.seq, row.hash, row.told_seq if asks_outside else 0)
 
 
-def _links(connection: Connection, clinic_id: UUID) -> Iterator[verifying.Link]:
-    """The links of a chain in their order, a thousand at a time."""
+def _links(connection: Connection, clinic_id: UUID, begin: int) -> Iterator[verifying.Link]:
+    """The links of a chain in their order from `begin` on, a thousand at a time."""
     s, e = audit_seals.c, audit_events.c
     same = and_(e.clinic_id == s.clinic_id, e.id == s.event_id)
     columns: list[Any] = [s.seq, s.prev_hash, s.hash, s.event_id, *audit_events.c]
     joined = select(*columns).select_from(audit_seals.outerjoin(audit_events, same))
-    after = 0
+    after = begin - 1
     while True:
         page = joined.where(s.clinic_id == clinic_id, s.seq > after).order_by(s.seq)
         rows = [row._mapping for row in connection.execute(page.limit(AT_ONCE))]

@@ -79,15 +79,21 @@ class Head:
     told_seq: int
 
 
-def follow(links: Iterable[Link], points: Iterable[int]) -> Verdict:
-    """Follow a chain from its start; remember the digests at `points`, and what does not fit."""
+def follow(links: Iterable[Link], points: Iterable[int], begin: int = 1) -> Verdict:
+    """Follow a chain from its start; remember the digests at `points`, and what does not fit.
+
+    With `begin`, from that link on, which a checkpoint is to vouch for: see `vouched`.
+    """
     verdict, wanted = Verdict(), set(points)
-    expected, held, last_at = 1, None, ""
+    expected, held, last_at = begin, None, ""
     for link in links:
+        is_first = held is None
         if held is not None:
             _judge(verdict, held, link.prev_hash)
         if link.seq != expected:
             verdict.tampering.append(Tampering(expected, DELETED_ROW))
+        elif is_first and begin > 1:
+            pass  # what came before it is not looked at
         elif link.prev_hash != verdict.last_hash and not _spoils(verdict, link):
             verdict.tampering.append(Tampering(link.seq, EDITED_HASH))
         expected, held = link.seq + 1, link
@@ -98,6 +104,13 @@ def follow(links: Iterable[Link], points: Iterable[int]) -> Verdict:
     if held is not None:
         _judge(verdict, held, None)
     return verdict
+
+
+def vouched(points: Iterable[Checkpoint], since: int) -> int:
+    """Where to begin so that everything from `since` on is judged: at the last link before it that
+    a checkpoint told of, or at the start of the chain where none did."""
+    known = _since_recovery([*points])
+    return max((one.size for one in known if one.good and one.size < since), default=1)
 
 
 def _spoils(verdict: Verdict, link: Link) -> bool:

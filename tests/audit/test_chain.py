@@ -214,6 +214,42 @@ def test_a_trail_as_it_was_written_is_found_so(seed: int) -> None:
     assert not judged(ahead)[0].tampering
 
 
+LATE = LENGTH - 11
+"""From here on; the checkpoint before it is at 25."""
+
+
+def judged_since(since: int, one: Trail) -> verifying.Verdict:
+    """The verdict of what stands from `since` on, as the command reads it."""
+    begin = verifying.vouched(one.points, since)
+    links = (link for link in one.links if link.seq >= begin)
+    verdict = verifying.follow(links, [p.size for p in one.points], begin)
+    verifying.name_unfit({one.clinic_id: verdict})
+    verifying.judge_end(verdict, one.head, one.points)
+    return verdict
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("what", CLASSES)
+def test_read_from_a_checkpoint_on_what_was_done_after_it_is_found_too(
+    what: str, seed: int
+) -> None:
+    chance = random.Random(f"{what} {seed}")
+    one, other = trail(chance), trail(chance)
+    place = WAYS[what](one, other, chance)
+    first = judged_since(LATE, one).first()
+    if place >= LATE or what == "table_emptied":
+        assert first is not None, (what, place)
+    assert verifying.vouched(one.points, LATE) <= LATE
+
+
+@pytest.mark.parametrize("since", [1, 2, 5, 6, LATE, LENGTH, LENGTH + 100])
+def test_a_trail_as_it_was_written_is_found_so_from_anywhere(since: int) -> None:
+    one = trail(random.Random(7))
+    assert judged_since(since, one).tampering == []
+    assert verifying.vouched(one.points, since) == max(1, 5 * ((min(since, LENGTH + 1) - 1) // 5))
+    assert verifying.vouched([], since) == 1
+
+
 def test_a_clock_that_ran_backwards_is_remarked_upon_and_no_tampering() -> None:
     clinic_id, chance = new_id(), random.Random(1)
     events = [event(clinic_id, n, chance) for n in range(3)]
