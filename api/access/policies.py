@@ -73,6 +73,8 @@ TABLE: dict[str, dict[Role, Grant]] = {
     "patient:update": {P: OWN, C: TEAM, A: CLINIC},
     "patient:discharge": {C: TEAM, A: CLINIC_STEP_UP},
     "patient:readmit": {C: TEAM, A: CLINIC_STEP_UP},
+    "patient:merge": {A: CLINIC_STEP_UP},
+    "patient_merge:read": {A: CLINIC, O: CLINIC},
     "break_glass:open": {C: CLINIC_STEP_UP},
     "break_glass:read": {C: Grant(Reach.AUTHOR), O: CLINIC},
     "break_glass:review": {O: CLINIC},

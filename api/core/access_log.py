@@ -12,6 +12,7 @@ from sqlalchemy import Select, literal, select, union_all
 
 from api.access.policies import Actor, Role
 from api.core import audit_search
+from api.core.merges import merges_into
 from api.core.opened import break_glass
 from api.core.patients import open_chart
 from api.core.team_reach import alert_duties, care_team, past_duties, session_clinicians
@@ -49,7 +50,8 @@ def read_access_log(
     """Who was in the chart, the latest first."""
     patient = open_chart(actor, "access_log:read", patient_id)
     t = audit_search.seen_by(actor).subquery("trail")
-    wanted = [audit_search.touching(t, patient_id), t.c.outcome == "ok"]
+    charts = [patient_id, *store().execute(merges_into(actor.clinic_id, patient_id)).scalars()]
+    wanted = [audit_search.touching(t, *charts), t.c.outcome == "ok"]
     wanted += [] if from_ is None else [t.c.at >= from_]
     wanted += [] if to is None else [t.c.at < to]
     listing = page(select(t).where(*wanted), t, asked, newest_first=True)  # type: ignore[arg-type]

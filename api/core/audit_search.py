@@ -52,11 +52,11 @@ def search_audit_events(
     return listing
 
 
-def touching(events: Any, patient_id: UUID) -> ColumnElement[bool]:
-    """Whether an event is about the patient."""
+def touching(events: Any, *charts: UUID) -> ColumnElement[bool]:
+    """Whether an event is about the patient, or one of these charts."""
     p = audit_event_patients.c
     return exists().where(
-        p.clinic_id == events.c.clinic_id, p.event_id == events.c.id, p.patient_id == patient_id
+        p.clinic_id == events.c.clinic_id, p.event_id == events.c.id, p.patient_id.in_(charts)
     )
 
 

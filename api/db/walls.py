@@ -60,6 +60,7 @@ BY_WORKER: Final = (
     "audit_seals",
     "changes",
     "break_glass",
+    "patient_merges",
 )
 """Where the worker looks which clinics have work that is due; it can only read so. They hold ids,
 states and times; what somebody wrote is sealed."""

@@ -28,6 +28,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "patient.created": "A patient was admitted.",
     "patient.discharged": "A patient's treatment here ended.",
     "patient.readmitted": "A patient is in treatment here again.",
+    "patient.merged": "A chart was merged into another of the same person.",
+    "patient.unmerged": "Two charts that had been merged were divided again.",
     "break_glass.opened": "A clinician opened a chart in an emergency.",
     "break_glass.unreviewed": "Nobody has reviewed an emergency opening within 72 hours.",
     "break_glass.reviewed": "An emergency opening was reviewed.",

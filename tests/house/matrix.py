@@ -19,6 +19,7 @@ from api.core import (
     amendments,
     break_glass,
     factor_resets,
+    merges,
     opened,
     release,
     second_factors,
@@ -333,6 +334,18 @@ def an_emergency(world: World) -> db.Values:
     return made
 
 
+def a_second_chart(world: World) -> db.Values:
+    """Another chart of the patient, of somebody who does not sign in."""
+    return builders.make_patient(world.scene.clinic_id)
+
+
+def a_merged_chart(world: World) -> db.Values:
+    """A second chart of the patient that was merged into the first."""
+    made, into = a_second_chart(world), {"into": world.scene.patient["id"], "reason": "Twice."}
+    merges.merge_patient(world.scene["CA"].actor, made["id"], into)
+    return made
+
+
 def a_disabled_user(world: World) -> db.Values:
     """A colleague who may sign in no more."""
     who = builders.make_person(world.scene.clinic_id)
@@ -382,6 +395,8 @@ INSTEAD: dict[str, tuple[str, set[str]]] = {
     "asked_id": ("request_id", AMENDED),
     "denied_id": ("request_id", {"POST /amendment-requests/{request_id}/disagree"}),
     "disabled_id": ("user_id", {"POST /users/{user_id}/enable"}),
+    "second_id": ("patient_id", {"POST /patients/{patient_id}/merge"}),
+    "merged_id": ("patient_id", {"POST /patients/{patient_id}/unmerge"}),
     "armed_id": ("user_id", {"POST /users/{user_id}/mfa-resets"}),
     "refused_id": ("reset_id", {"POST /mfa-resets/{reset_id}/withdraw"}),
     "theirs_id": ("note_id", {f"POST {DECIDED}/approve", f"POST {DECIDED}/deny"}),
@@ -391,6 +406,8 @@ INSTEAD: dict[str, tuple[str, set[str]]] = {
 OF_PERSONA: dict[str, Callable[[World, str], str]] = {
     "user_id": lambda world, _persona: str(world.scene["CT"].user_id),
     "disabled_id": _by_core("disabled_id", a_disabled_user),
+    "second_id": _by_core("second_id", a_second_chart),
+    "merged_id": _by_core("merged_id", a_merged_chart),
     "break_glass_id": _by_core("break_glass_id", an_emergency),
     "denied_id": _by_core("denied_id", a_denied_request),
     "armed_id": _by_core("armed_id", a_person_with_codes),
@@ -506,6 +523,11 @@ BODIES: dict[str, Body] = {
         "display_name": "New Colleague",
     },
     "POST /patients/{patient_id}/discharge": {"reason": "treatment_completed"},
+    "POST /patients/{patient_id}/merge": lambda world: {
+        "into": str(world.scene.patient["id"]),
+        "reason": "Admitted twice.",
+    },
+    "POST /patients/{patient_id}/unmerge": {"reason": "Two people."},
     "POST /patients/{patient_id}/amendment-requests": {
         "record_kind": "patient",
         "text": "My birth date is the 30th.",
@@ -592,6 +614,7 @@ SEEDED: dict[str, tuple[str, ...]] = {
     "GET /research/v1/projects": ("project_id",),
     "GET /patients/{patient_id}/consents": ("consent_id",),
     "GET /break-glass": ("break_glass_id",),
+    "GET /patient-merges": ("merged_id",),
     "GET /audit-events": ("check_in_id",),
     "GET /patients/{patient_id}/care-team": ("membership_id",),
     "GET /patients/{patient_id}/sessions": ("session_id",),
@@ -616,6 +639,7 @@ MARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "GET /research/v1/projects": ("project_id", ("PR", "AY")),
     "GET /clinic": ("clinic_id", ("CA",)),
     "GET /break-glass": ("break_glass_id", ("CN", "PR")),
+    "GET /patient-merges": ("merged_id", ("CA", "PR")),
     "GET /audit-events": ("check_in_id", ("PR",)),
     "GET /clinicians": ("user_id", ("CT", "CN", "CA")),
     "GET /check-in-plan-templates": ("template_key", ("CT", "CN")),

@@ -55,6 +55,13 @@ def index_names(row: Values) -> None:
         store().execute(patient_words.insert(), words)
 
 
+def forget(row: Values) -> None:
+    """Let the patient be found by nothing any more."""
+    for table in (patient_words, patient_external_ids, patient_systems):
+        mine = (table.c.clinic_id == row["clinic_id"], table.c.patient_id == row["id"])
+        store().execute(table.delete().where(*mine))
+
+
 def index_former_systems() -> int:
     """Let EHR clients find the patients whose numbers were written before there was this index.
 

@@ -51,6 +51,7 @@ patients = tenant_table(
     Column("default_sharing", String(20)),
     Column("discharged_on", Date),
     Column("discharge_reason", String(20)),
+    Column("merged_into", Uuid),
     CheckConstraint(f"status IN {STATUSES}", name="status"),
     patient=False,
 )
@@ -76,5 +77,5 @@ patient_external_ids = Table(
 )
 """Record numbers of other systems, found by a blind index: equal ones are found, none is read."""
 
-COLUMNS = [column for column in patients.c if column.key != "default_sharing"]
+COLUMNS = [c for c in patients.c if c.key not in ("default_sharing", "merged_into")]
 """What a chart shows of its patient."""
