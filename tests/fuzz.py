@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
@@ -45,8 +46,10 @@ COUNT = re.compile(r"(\d+) generated")
 def main() -> int:
     """Fuzz both databases; the exit status says whether all was well."""
     cluster = postgres.start()
+    urls = {"SQLite": "", "PostgreSQL": cluster.create("fuzz")}
     try:
-        return max(fuzz("SQLite", ""), fuzz("PostgreSQL", cluster.create("fuzz")))
+        with ThreadPoolExecutor(len(urls)) as both:
+            return max(both.map(fuzz, urls, urls.values()))
     finally:
         cluster.stop()
 
@@ -57,14 +60,14 @@ def fuzz(name: str, url: str) -> int:
     with demo(url) as address:
         for email, examples in EXAMPLES.items():
             phases = EVERYTHING if examples == max(EXAMPLES.values()) else LESS
-            print(f"-- {name}, {email}", flush=True)
             bearer = token(address, email)
             for how in (("-n", str(examples), "--phases", phases), SURROGATES):
                 done, told = run(address, bearer, how)
                 found = COUNT.search(told)
                 cases += int(found.group(1)) if found else 0
                 worst = max(worst, done)
-                print(told if done else told[told.rindex("SUMMARY") :], flush=True)
+                said = told if done else told[told.rindex("SUMMARY") :]
+                print(f"-- {name}, {email}\n{said}", flush=True)
     print(f"-- {name}: {cases} cases", flush=True)
     return worst or int(cases < LEAST_CASES)
 

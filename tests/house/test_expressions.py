@@ -50,7 +50,7 @@ PIECES = (
 ENDS = ("", "!", "\x00", "\u0130")
 ENOUGH_S = 0.002
 """Less than this can't be told from noise."""
-LONGEST = 200_000
+LONGEST = 40_000
 MOST = 1.3
 """The exponent with which time may grow: 1 is linear."""
 
