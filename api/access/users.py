@@ -26,6 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     select,
+    text,
 )
 
 from api import clock, vault
@@ -40,6 +41,8 @@ MEMORY_KIB, PASSES, LANES = 47104, 1, 1
 """Argon2id as the OWASP password storage sheet gives it."""
 
 OWN_EHR, CONSENTED = EHR_ACCESS = ("own_ehr", "consented")
+LONGEST_RETENTION = "11"
+"""Years; of the states that name a term North Carolina has the longest."""
 
 clinics = Table(
     "clinics",
@@ -53,9 +56,11 @@ clinics = Table(
     Column("crisis_resources", JSON, nullable=False),
     Column("is_demo", Boolean(create_constraint=True, name="is_demo"), nullable=False),
     Column("ehr_access", String(20), nullable=False, server_default=CONSENTED),
+    Column("retention_years", Integer, nullable=False, server_default=text(LONGEST_RETENTION)),
 )
 """`ehr_access` is which charts an EHR client reaches beside those that carry an identifier of
-its own system: all (`own_ehr`), or those whose patient consents to `ehr_sharing`."""
+its own system: all (`own_ehr`), or those whose patient consents to `ehr_sharing`. For
+`retention_years` after a patient was last seen the law has the clinic keep the record."""
 accounts = Table(
     "accounts",
     metadata,

@@ -16,6 +16,8 @@ from api.errors import Invalid, Stale
 BLANK: Values = dict.fromkeys(("emergency", "line", "text", "phone", "review_on"))
 NEEDED = ("emergency", "review_on")
 MAX_LOCALES = 50
+RETENTION = (5, 100)
+"""Fewest and most years for which records are kept; Florida has 5, the fewest of the states."""
 
 
 def read_clinic(actor: Actor) -> Values:

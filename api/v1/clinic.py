@@ -7,7 +7,7 @@ import marshmallow as ma
 from api.access.policies import Actor
 from api.core import clinic, words
 from api.paging import Values
-from api.v1.forms import Ask, Choice, Day, Instant, Many, Show, Words, Zone, shown
+from api.v1.forms import Ask, Choice, Day, Instant, Many, Show, Whole, Words, Zone, shown
 from api.v1.patients import LOCALE
 from api.v1.resource import Blueprint
 
@@ -16,6 +16,10 @@ blp = Blueprint("clinic", "The clinic's settings, and its words as data.")
 EHR = (
     "Whose charts an EHR client reaches beside those with an identifier of its own system:"
     " `own_ehr` all, `consented` those whose patient consents to `ehr_sharing`."
+)
+RETENTION = (
+    "For how many years after a patient was last seen the law of the clinic's place has records"
+    " kept; an answer to an erasure request names the day."
 )
 
 
@@ -39,6 +43,7 @@ class ChangedClinicSchema(Ask):
         values=ma.fields.Nested(CrisisSchema, allow_none=True),
     )
     ehr_access = Choice(clinic.EHR_ACCESS, metadata={"description": EHR})
+    retention_years = Whole(*clinic.RETENTION, metadata={"description": RETENTION})
 
 
 class ClinicSchema(Show):
@@ -54,6 +59,7 @@ class ClinicSchema(Show):
         keys=ma.fields.String(), values=ma.fields.Nested(CrisisSchema), required=True
     )
     ehr_access = Choice(clinic.EHR_ACCESS, required=True, metadata={"description": EHR})
+    retention_years = shown(ma.fields.Integer, metadata={"description": RETENTION})
 
 
 class LocaleQuery(Ask):

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import UniqueConstraint, func, select
 
 from api import clock, db
 from api.access.policies import Role
@@ -271,3 +271,15 @@ def test_every_table_of_a_patient_goes_stays_or_follows() -> None:
     named = moving.STAYS | set(moving.BY_RECORD)
     assert named <= there and {t.name for t in moving.movable()} == there - named
     assert patients.name not in there
+
+
+def test_what_a_chart_has_once_is_known() -> None:
+    """A new rule of "one a patient" must say what becomes of the second at a merge."""
+    known = {"check_ins", "erasure_requests", "list_confirmations", "users"}
+    once = set()
+    for table in moving.movable():
+        rules = [i.columns.keys() for i in table.indexes if i.unique]
+        rules += [c.columns.keys() for c in table.constraints if isinstance(c, UniqueConstraint)]
+        rules += [] if "id" in table.c else [table.primary_key.columns.keys()]
+        once |= {table.name for names in rules if "patient_id" in names}
+    assert once == known | {"client_patients"}

@@ -207,6 +207,22 @@ def amended(world: World) -> None:
     world.move("PR", "POST", f"/amendment-requests/{world.id('asked_id')}/accept", {})
 
 
+def legal_hold(world: World) -> None:
+    """The privacy officer places a hold."""
+    path = f"/patients/{world.ids['patient_id']}/legal-holds"
+    world.move("PR", "POST", path, {"reason": "A claim."})
+
+
+def merged(world: World) -> None:
+    """The administrator merges the chart into another, of somebody who does not sign in."""
+    world.id("goal_id", "CT")
+    with db.transaction():
+        into = builders.make_patient(world.scene.clinic_id)
+        builders.join_team(into, world.scene["CT"])
+    said = {"into": str(into["id"]), "reason": "Admitted twice."}
+    world.move("CA", "POST", f"/patients/{world.ids['patient_id']}/merge", said)
+
+
 def discharged(world: World) -> None:
     """The care team discharges the patient."""
     body = {"reason": "treatment_completed"}
@@ -291,6 +307,8 @@ BECOMING: dict[str, Callable[[World], None]] = {
     "answered": answered,
     "amended": amended,
     "discharged": discharged,
+    "legal_hold": legal_hold,
+    "merged": merged,
     "cancelled": cancelled,
     "link_withdrawn": _link("withdrawn"),
     "link_used": _link("used"),

@@ -19,6 +19,7 @@ from api.core import (
     amendments,
     break_glass,
     factor_resets,
+    holds,
     merges,
     opened,
     release,
@@ -196,6 +197,7 @@ Body = dict[str, Any] | Callable[[World], dict[str, Any]]
 
 MADE_BY: dict[str, tuple[str, str]] = {
     "asked_id": ("PS", "POST /patients/{patient_id}/amendment-requests"),
+    "erasure_id": ("PS", "POST /patients/{patient_id}/erasure-requests"),
     "membership_id": ("CA", "POST /patients/{patient_id}/care-team"),
     "consent_id": ("CT", "POST /patients/{patient_id}/consents"),
     "session_id": ("CT", "POST /patients/{patient_id}/sessions"),
@@ -346,6 +348,12 @@ def a_merged_chart(world: World) -> db.Values:
     return made
 
 
+def a_hold(world: World) -> db.Values:
+    """A legal hold on the patient's chart."""
+    patient_id, why = world.scene.patient["id"], {"reason": "A claim."}
+    return holds.place_hold(world.scene["PR"].actor, patient_id, why)
+
+
 def a_disabled_user(world: World) -> db.Values:
     """A colleague who may sign in no more."""
     who = builders.make_person(world.scene.clinic_id)
@@ -383,6 +391,10 @@ AMENDED = {
     "GET /amendment-requests/{request_id}",
     *(f"POST /amendment-requests/{{request_id}}/{deed}" for deed in ("accept", "deny", "extend")),
 }
+ERASURE = {
+    "GET /erasure-requests/{request_id}",
+    *(f"POST /erasure-requests/{{request_id}}/{deed}" for deed in ("carry-out", "refuse")),
+}
 INSTEAD: dict[str, tuple[str, set[str]]] = {
     "dosing_id": ("session_id", IN_DOSING),
     "sprayed_id": ("session_id", {f"GET {REMS}", f"POST {REMS}/filed"}),
@@ -393,6 +405,7 @@ INSTEAD: dict[str, tuple[str, set[str]]] = {
         {"PATCH /notes/{note_id}", "DELETE /notes/{note_id}", "POST /notes/{note_id}/sign"},
     ),
     "asked_id": ("request_id", AMENDED),
+    "erasure_id": ("request_id", ERASURE),
     "denied_id": ("request_id", {"POST /amendment-requests/{request_id}/disagree"}),
     "disabled_id": ("user_id", {"POST /users/{user_id}/enable"}),
     "second_id": ("patient_id", {"POST /patients/{patient_id}/merge"}),
@@ -408,6 +421,7 @@ OF_PERSONA: dict[str, Callable[[World, str], str]] = {
     "disabled_id": _by_core("disabled_id", a_disabled_user),
     "second_id": _by_core("second_id", a_second_chart),
     "merged_id": _by_core("merged_id", a_merged_chart),
+    "hold_id": _by_core("hold_id", a_hold),
     "break_glass_id": _by_core("break_glass_id", an_emergency),
     "denied_id": _by_core("denied_id", a_denied_request),
     "armed_id": _by_core("armed_id", a_person_with_codes),
@@ -532,6 +546,9 @@ BODIES: dict[str, Body] = {
         "record_kind": "patient",
         "text": "My birth date is the 30th.",
     },
+    "POST /erasure-requests/{request_id}/carry-out": {"reason": "It is yours."},
+    "POST /erasure-requests/{request_id}/refuse": {"reason": "It must stay."},
+    "POST /patients/{patient_id}/legal-holds": {"reason": "A claim."},
     "POST /amendment-requests/{request_id}/deny": {
         "ground": "accurate_and_complete",
         "reason": "The card says the 31st.",
@@ -622,6 +639,8 @@ SEEDED: dict[str, tuple[str, ...]] = {
     "GET /dosing-board": ("dosing_id",),
     "GET /patients/{patient_id}/courses": ("course_id",),
     "GET /patients/{patient_id}/amendment-requests": ("asked_id",),
+    "GET /patients/{patient_id}/erasure-requests": ("erasure_id",),
+    "GET /patients/{patient_id}/legal-holds": ("hold_id",),
     "GET /patients/{patient_id}/notes": ("note_id",),
     "GET /invitations": ("invitation_id",),
     "GET /mfa-resets": ("reset_id",),
@@ -665,6 +684,9 @@ WEIGHED = ("rationale", "practice", "sessions", "cumulative_dose_mg")
 OF_NOTES = ("hold", "unlocks", "allowed", "entry")
 HIDDEN: dict[str, dict[str, tuple[str, ...]]] = {
     "GET /patients/{patient_id}/amendment-requests": {"PS": ("overdue",)},
+    "GET /patients/{patient_id}/erasure-requests": {"PS": ("overdue",)},
+    "POST /patients/{patient_id}/erasure-requests": {"PS": ("overdue",)},
+    "GET /erasure-requests/{request_id}": {"PS": ("overdue",)},
     "GET /amendment-requests/{request_id}": {"PS": ("overdue",)},
     "GET /sessions/{session_id}/notes": {"PS": OF_NOTES},
     "GET /patients/{patient_id}/notes": {"PS": OF_NOTES},

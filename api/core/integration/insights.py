@@ -5,6 +5,7 @@ from uuid import UUID
 from api.access.policies import Actor
 from api.audit import trail
 from api.core import gate
+from api.core.holds import refuse_held
 from api.core.integration import entries
 from api.core.integration.tables import insights
 from api.core.patients import open_chart
@@ -61,4 +62,5 @@ def remove_insight(actor: Actor, insight_id: UUID, version: int | None) -> None:
     entries.refuse_unless_own(actor, row)
     entries.refuse_other_words(actor, row)
     match(row, version)
+    refuse_held(row["clinic_id"], row["patient_id"])
     store().remove(insights, row)

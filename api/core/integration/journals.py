@@ -6,6 +6,7 @@ from api import clock
 from api.access.policies import Actor
 from api.audit import trail
 from api.core import gate
+from api.core.holds import refuse_held
 from api.core.integration import entries
 from api.core.integration.tables import ME, journal
 from api.core.patients import open_chart
@@ -54,6 +55,7 @@ def remove_journal(actor: Actor, journal_id: UUID, version: int | None) -> None:
     """The page goes."""
     row = gate.find_in_chart(actor, "journal:write", journal, journal_id)
     match(row, version)
+    refuse_held(row["clinic_id"], row["patient_id"])
     store().remove(journal, row)
 
 

@@ -7,6 +7,7 @@ from api import clock
 from api.access.policies import Actor
 from api.audit import trail
 from api.core import gate
+from api.core.holds import refuse_held
 from api.core.integration import entries, replies, sharing
 from api.core.integration.practices import name_of
 from api.core.integration.tables import moments, practices
@@ -73,6 +74,7 @@ def remove_moment(actor: Actor, moment_id: UUID, version: int | None) -> None:
     entries.refuse_unless_own(actor, row)
     entries.refuse_other_words(actor, row)
     match(row, version)
+    refuse_held(row["clinic_id"], row["patient_id"])
     store().remove(moments, row)
 
 

@@ -10,6 +10,7 @@ from api.access.policies import Actor
 from api.audit import trail
 from api.config import settings
 from api.core import gate
+from api.core.holds import refuse_held
 from api.core.integration import entries, replies, words
 from api.core.integration.practices import name_of
 from api.core.integration.tables import practices, steps
@@ -68,6 +69,7 @@ def remove_step(actor: Actor, step_id: UUID, version: int | None) -> None:
     row = gate.find_in_chart(actor, "step:update", steps, step_id)
     entries.refuse_unless_own(actor, row)
     match(row, version)
+    refuse_held(row["clinic_id"], row["patient_id"])
     store().remove(steps, row)
 
 

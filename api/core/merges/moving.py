@@ -32,6 +32,8 @@ TOLD: Final = (
 )
 """What the feed must know of a record."""
 ME: Final = {"shared_with": "me"}
+OPEN: Final = "open"
+"""Of erasure requests one is open at a time."""
 AT_ONCE: Final = 500
 
 
@@ -87,6 +89,9 @@ def _not_there_already(table: Table, merge: Values) -> list[ColumnElement[bool]]
     if table.name in ONCE:
         same = (other.c[name] == table.c[name] for name in ONCE[table.name])
         return [~exists().where(*there, *same)]
+    if table.name == "erasure_requests":
+        both = and_(table.c.state == OPEN, other.c.state == OPEN)
+        return [~exists().where(*there, both)]
     if table.name == "care_team":
         is_same = and_(other.c.clinician_id == table.c.clinician_id, other.c.ended_at.is_(None))
         return [or_(table.c.ended_at.is_not(None), ~exists().where(*there, is_same))]

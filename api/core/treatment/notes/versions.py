@@ -8,6 +8,7 @@ from api import clock, vault
 from api.access.policies import Actor
 from api.audit import trail
 from api.core import replay
+from api.core.holds import refuse_held
 from api.core.treatment.notes import finding, keeping, showing
 from api.core.treatment.notes.tables import APART, DRAFT, VERSIONS
 from api.db import Listing, Page, Values, match, page, store
@@ -40,6 +41,7 @@ def remove_note(actor: Actor, note_id: UUID, version: int | None) -> None:
         raise NotAllowed("Only its author takes back a draft.")
     row, _ = keeping.hold(actor, seen)
     match(row, version)
+    refuse_held(row["clinic_id"], row["patient_id"])
     if row["kind"] != APART and (row["state"] != DRAFT or row["unlocks"]):
         raise showing.not_now(actor, row, "What was once signed stays in the record.")
     trail.wrote(["deleted_at"])

@@ -1,0 +1,93 @@
+"""Legal holds: while one stands, nothing of a chart is deleted or erased, whoever asks.
+
+A hold is placed by the privacy officer when a court, an investigation or an insurer may ask for the
+record as it is; several may stand side by side.
+"""
+
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Column, Index, Uuid, select
+
+from api import clock
+from api.access.policies import Actor
+from api.access.users import users
+from api.audit import trail
+from api.core import gate
+from api.core.patients import open_chart
+from api.db import Instant, Listing, Page, Sealed, Values, of, page, store, tenant_table
+from api.errors import Conflict
+
+legal_holds = tenant_table(
+    "legal_holds",
+    Column("reason", Sealed, nullable=False),
+    Column("placed_by", Uuid, nullable=False),
+    Column("released_at", Instant),
+    Column("released_by", Uuid),
+    of("users", "placed_by"),
+    of("users", "released_by"),
+)
+STANDS = legal_holds.c.released_at.is_(None)
+Index(
+    "ix_legal_holds_standing",
+    *legal_holds.c["clinic_id", "patient_id"],
+    sqlite_where=STANDS,
+    postgresql_where=STANDS,
+)
+STATES = HELD, RELEASED = ("held", "released")
+HIDDEN: Final = ("clinic_id", "deleted_at", "patient_id")
+
+
+def place_hold(actor: Actor, patient_id: UUID, values: Values) -> Values:
+    """Let nothing of this chart be deleted until the hold is released."""
+    open_chart(actor, "legal_hold:manage", patient_id)
+    keys = {"clinic_id": actor.clinic_id, "patient_id": patient_id, "placed_by": actor.user_id}
+    row = store().add(legal_holds, values | keys)
+    trail.about("legal_hold", row["id"])
+    trail.wrote(values)
+    return _show(actor, [row])[0]
+
+
+def release_hold(actor: Actor, hold_id: UUID) -> Values:
+    """Let the hold end; raises `Conflict` where it has."""
+    row = gate.find_in_chart(actor, "legal_hold:manage", legal_holds, hold_id)
+    if row["released_at"] is not None:
+        raise Conflict("The hold is released.", state=RELEASED, allowed=[])
+    trail.wrote(["released_at"])
+    done = {"released_at": clock.now(), "released_by": actor.user_id}
+    return _show(actor, [store().change(legal_holds, row, done)])[0]
+
+
+def list_holds(actor: Actor, patient_id: UUID, asked: Page) -> Listing:
+    """The holds of a chart, the latest first."""
+    open_chart(actor, "legal_hold:read", patient_id)
+    h = legal_holds.c
+    mine = select(legal_holds).where(h.clinic_id == actor.clinic_id, h.patient_id == patient_id)
+    listing = page(mine, legal_holds, asked, newest_first=True, opens=legal_holds)
+    listing.items = _show(actor, listing.items)
+    return listing
+
+
+def refuse_held(clinic_id: UUID, patient_id: UUID) -> None:
+    """Raise `Conflict` while the chart is under a hold: nothing of it may be deleted."""
+    h = legal_holds.c
+    standing = select(h.id).where(h.clinic_id == clinic_id, h.patient_id == patient_id, STANDS)
+    if store().row(standing.limit(1)) is not None:
+        raise Conflict("The law has this record kept as it is for now.", missing=["no_legal_hold"])
+
+
+def _show(reader: Actor, rows: list[Values]) -> list[Values]:
+    who = sorted({row[name] for row in rows for name in ("placed_by", "released_by")} - {None})
+    u = users.c
+    people = select(u.id, u.display_name).where(u.clinic_id == reader.clinic_id, u.id.in_(who))
+    names = {row["id"]: row for row in store().rows(people)} if who else {}
+    return [
+        {key: value for key, value in row.items() if key not in HIDDEN}
+        | {
+            "placed_by": names.get(row["placed_by"]),
+            "released_by": names.get(row["released_by"]),
+            "state": HELD if row["released_at"] is None else RELEASED,
+            "allowed": ["release"] if row["released_at"] is None else [],
+        }
+        for row in rows
+    ]
