@@ -16,6 +16,7 @@ from api.core import (
     consents,
     courses,
     download,
+    erasure,
     history,
     patients,
 )
@@ -32,6 +33,7 @@ from api.v1.checkin_shapes import PatientCheckInSchema
 from api.v1.clinical_list_shapes import AllergySchema, MedicationSchema, RecordedDiagnosisSchema
 from api.v1.consents import ConsentSchema
 from api.v1.courses import PatientCourseSchema
+from api.v1.erasure import PatientErasureRequestSchema
 from api.v1.forms import Instant, Show, shown
 from api.v1.goals import PatientGoalSchema
 from api.v1.history import VersionSchema
@@ -124,6 +126,10 @@ PARTS: Final[dict[str, tuple[Part, type[Show]]]] = {
     "amendment_requests": (
         _all(amendments.list_amendment_requests, PatientAmendmentRequestSchema),
         PatientAmendmentRequestSchema,
+    ),
+    "erasure_requests": (
+        _all(erasure.list_erasure_requests, PatientErasureRequestSchema),
+        PatientErasureRequestSchema,
     ),
     "access_log": (_all(access_log.read_access_log, AccessSchema), AccessSchema),
 }

@@ -19,6 +19,7 @@ LISTS = {
     "history": "history",
     "access-log": "access_log",
     "amendment-requests": "amendment_requests",
+    "erasure-requests": "erasure_requests",
     "care-team": "care_team",
     "check-in-plans": "check_in_plans",
     "check-ins": "check_ins",
