@@ -89,6 +89,8 @@ TABLE: dict[str, dict[Role, Grant]] = {
     "erasure:decide": {O: CLINIC_STEP_UP},
     "legal_hold:read": {O: CLINIC},
     "legal_hold:manage": {O: CLINIC_STEP_UP},
+    "companion:read": {P: OWN, C: OPENED},
+    "companion:write": {P: OWN, C: TEAM},
     "care_team:read": {P: OWN, C: OPENED, A: CLINIC, O: CLINIC},
     "care_team:assign": {C: TEAM, A: CLINIC},
     "care_team:end": {C: TEAM, A: CLINIC},

@@ -13,6 +13,7 @@ from api.core import (
     after_doses,
     amendments,
     care_team,
+    companions,
     consents,
     courses,
     download,
@@ -31,6 +32,7 @@ from api.v1.attainment import RatingSchema
 from api.v1.care_team import MembershipSchema
 from api.v1.checkin_shapes import PatientCheckInSchema
 from api.v1.clinical_list_shapes import AllergySchema, MedicationSchema, RecordedDiagnosisSchema
+from api.v1.companions import CompanionSchema
 from api.v1.consents import ConsentSchema
 from api.v1.courses import PatientCourseSchema
 from api.v1.erasure import PatientErasureRequestSchema
@@ -127,6 +129,7 @@ PARTS: Final[dict[str, tuple[Part, type[Show]]]] = {
         _all(amendments.list_amendment_requests, PatientAmendmentRequestSchema),
         PatientAmendmentRequestSchema,
     ),
+    "companions": (_all(companions.list_companions, CompanionSchema), CompanionSchema),
     "erasure_requests": (
         _all(erasure.list_erasure_requests, PatientErasureRequestSchema),
         PatientErasureRequestSchema,

@@ -198,6 +198,7 @@ Body = dict[str, Any] | Callable[[World], dict[str, Any]]
 MADE_BY: dict[str, tuple[str, str]] = {
     "asked_id": ("PS", "POST /patients/{patient_id}/amendment-requests"),
     "erasure_id": ("PS", "POST /patients/{patient_id}/erasure-requests"),
+    "companion_id": ("CT", "POST /patients/{patient_id}/companions"),
     "membership_id": ("CA", "POST /patients/{patient_id}/care-team"),
     "consent_id": ("CT", "POST /patients/{patient_id}/consents"),
     "session_id": ("CT", "POST /patients/{patient_id}/sessions"),
@@ -549,6 +550,8 @@ BODIES: dict[str, Body] = {
     "POST /erasure-requests/{request_id}/carry-out": {"reason": "It is yours."},
     "POST /erasure-requests/{request_id}/refuse": {"reason": "It must stay."},
     "POST /patients/{patient_id}/legal-holds": {"reason": "A claim."},
+    "POST /patients/{patient_id}/companions": {"name": "Robin Firn"},
+    "PATCH /companions/{companion_id}": {"phone": "+1 303 555 0101"},
     "POST /amendment-requests/{request_id}/deny": {
         "ground": "accurate_and_complete",
         "reason": "The card says the 31st.",
@@ -641,6 +644,7 @@ SEEDED: dict[str, tuple[str, ...]] = {
     "GET /patients/{patient_id}/amendment-requests": ("asked_id",),
     "GET /patients/{patient_id}/erasure-requests": ("erasure_id",),
     "GET /patients/{patient_id}/legal-holds": ("hold_id",),
+    "GET /patients/{patient_id}/companions": ("companion_id",),
     "GET /patients/{patient_id}/notes": ("note_id",),
     "GET /invitations": ("invitation_id",),
     "GET /mfa-resets": ("reset_id",),

@@ -20,6 +20,7 @@ LISTS = {
     "access-log": "access_log",
     "amendment-requests": "amendment_requests",
     "erasure-requests": "erasure_requests",
+    "companions": "companions",
     "care-team": "care_team",
     "check-in-plans": "check_in_plans",
     "check-ins": "check_ins",
