@@ -1,7 +1,7 @@
 """People who sign in: accounts with their password, and users, one for each clinic and role."""
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from secrets import token_bytes
@@ -32,7 +32,16 @@ from sqlalchemy import (
 from api import clock, vault
 from api.access.guessable import is_guessable
 from api.access.policies import Role
-from api.db import Instant, Sealed, Store, Values, metadata, of, tenant_table
+from api.db import (
+    Instant,
+    Sealed,
+    Store,
+    Values,
+    metadata,
+    of,
+    store as current_store,
+    tenant_table,
+)
 from api.errors import Invalid, Unavailable
 
 MIN_PASSWORD = 12
@@ -263,3 +272,10 @@ def make_user(store: Store, clinic_id: UUID, account_id: UUID, role: Role, **mor
         "security_version": 1,
     }
     return store.add(users, values | more)
+
+
+def named(clinic_id: UUID, ids: Iterable[UUID | None]) -> dict[UUID, Values]:
+    """People of the clinic, `{id, display_name}` by id; one query, none for nobody."""
+    u, wanted = users.c, sorted({one for one in ids if one is not None})
+    asked = select(u.id, u.display_name).where(u.clinic_id == clinic_id, u.id.in_(wanted))
+    return {row["id"]: row for row in current_store().rows(asked)} if wanted else {}

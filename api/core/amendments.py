@@ -13,7 +13,7 @@ from sqlalchemy import CheckConstraint, Column, Date, Index, String, Uuid, selec
 
 from api import clock
 from api.access.policies import Actor
-from api.access.users import users
+from api.access.users import named
 from api.audit import trail
 from api.core import gate
 from api.core.clinical_lists.table import allergies, diagnoses, medications
@@ -202,22 +202,19 @@ HIDDEN: Final = ("clinic_id", "patient_id", "deleted_at", "asked_by")
 
 def _one(row: Values) -> Values:
     p = patients.c
-    named = (p.id, p.legal_given, p.legal_family, p.preferred_name, p.time_zone)
+    columns = (p.id, p.legal_given, p.legal_family, p.preferred_name, p.time_zone)
     mine = (p.clinic_id == row["clinic_id"], p.id == row["patient_id"])
-    return _show(found(store().row(select(*named).where(*mine))), [row])[0]
+    return _show(found(store().row(select(*columns).where(*mine))), [row])[0]
 
 
 def _show(patient: Values, rows: list[Values]) -> list[Values]:
-    who = sorted({row["decided_by"] for row in rows} - {None})
-    columns = (users.c.id, users.c.display_name)
-    mine = (users.c.clinic_id == rows[0]["clinic_id"], users.c.id.in_(who)) if who else ()
-    names = {r["id"]: r for r in store().rows(select(*columns).where(*mine))} if who else {}
-    named = {"id": patient["id"], "display_name": display_name(patient)}
+    names = named(rows[0]["clinic_id"], (row["decided_by"] for row in rows)) if rows else {}
+    person = {"id": patient["id"], "display_name": display_name(patient)}
     today = clock.today(patient["time_zone"])
     return [
         {key: value for key, value in row.items() if key not in HIDDEN}
         | {
-            "patient": named,
+            "patient": person,
             "decided_by": names.get(row["decided_by"]),
             "overdue": row["state"] == OPEN and row["due_on"] < today,
             "allowed": _allowed(row),

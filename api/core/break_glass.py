@@ -5,7 +5,6 @@ one chart for an hour, to read and to acknowledge alerts, and ends by itself. Th
 are told at once and review it; the patient finds it in their access log.
 """
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -14,13 +13,13 @@ from sqlalchemy import ColumnElement, Select, func, select
 
 from api import clock
 from api.access.policies import Actor, Role
-from api.access.users import users
+from api.access.users import named, users
 from api.audit import trail
 from api.audit.trail import audit_events
 from api.core import gate, mail, staffing, team_reach
 from api.core.clocks import DUE, WHERE, here
 from api.core.opened import UNREVIEWED, break_glass, opened_by
-from api.core.patients import display_name, patients
+from api.core.patients import named as patients_named, patients
 from api.db import Listing, Page, Values, found, page, store
 from api.errors import Conflict, NotAllowed, TooMany
 from api.outbox import events
@@ -204,19 +203,14 @@ def _tell(row: Values, name: str, letters: bool = True) -> None:
 
 def _show(reader: Actor, rows: list[Values]) -> list[Values]:
     """Openings with whom they name; two queries more, however many they are."""
-    u, p, now = users.c, patients.c, clock.now()
-    who = {row[name] for row in rows for name in ("clinician_id", "reviewed_by")} - {None}
-    names = _by_id(select(u.id, u.display_name).where(u.clinic_id == reader.clinic_id), u.id, who)
-    columns = (p.id, p.legal_given, p.legal_family, p.preferred_name)
-    charts = {row["patient_id"] for row in rows}
-    named = _by_id(select(*columns).where(p.clinic_id == reader.clinic_id), p.id, charts)
+    now = clock.now()
+    who = (row[name] for row in rows for name in ("clinician_id", "reviewed_by"))
+    names = named(reader.clinic_id, who)
+    charts = patients_named(reader.clinic_id, (row["patient_id"] for row in rows))
     return [
         {key: value for key, value in row.items() if key not in HIDDEN}
         | {
-            "patient": {
-                "id": row["patient_id"],
-                "display_name": display_name(named[row["patient_id"]]),
-            },
+            "patient": charts[row["patient_id"]],
             "clinician": names.get(row["clinician_id"]),
             "reviewed_by": names.get(row["reviewed_by"]),
             "state": _state(row, now),
@@ -231,9 +225,3 @@ def _state(row: Values, now: datetime) -> str:
     if row["reviewed_at"] is not None:
         return REVIEWED
     return OPEN if row["ends_at"] > now else ENDED
-
-
-def _by_id(statement: Any, column: Any, ids: set[UUID]) -> dict[UUID, Values]:
-    wanted: Sequence[UUID] = sorted(ids)
-    rows = store().rows(statement.where(column.in_(wanted))) if wanted else []
-    return {row["id"]: row for row in rows}

@@ -9,14 +9,14 @@ former versions deleted, a tombstone stays. The privacy officer decides, within 
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import JSON, CheckConstraint, Column, Date, Index, String, Table, Uuid, func, select
 
 from api import clock
 from api.access.policies import Actor
-from api.access.users import clinics, users
+from api.access.users import clinics, named
 from api.audit import trail
 from api.core import gate
 from api.core.clinical_lists.table import allergies, diagnoses, medications
@@ -215,10 +215,7 @@ def _tell(row: Values, name: str) -> None:
 
 
 def _show(reader: Actor, rows: list[Values]) -> list[Values]:
-    who: list[Any] = sorted({row["decided_by"] for row in rows} - {None})
-    u = users.c
-    people = select(u.id, u.display_name).where(u.clinic_id == reader.clinic_id, u.id.in_(who))
-    names = {row["id"]: row for row in store().rows(people)} if who else {}
+    names = named(reader.clinic_id, (row["decided_by"] for row in rows))
     today = clock.now().date()
     return [
         {key: value for key, value in row.items() if key not in HIDDEN}

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Integer, String, Table, Uuid, and_, literal, null, select, union_all
 
 from api.access.policies import Actor
-from api.access.users import users
+from api.access.users import named
 from api.audit.trail import audit_event_patients, audit_events
 from api.core import gate
 from api.core.consents import consents
@@ -86,7 +86,7 @@ def _history(reader: Actor, table: Table, row: Values, asked: Page) -> Listing:
     for each in listing.items:
         if each["number"] == 1:
             each["made_by"] = first
-    names = _names(reader, {each["made_by"] for each in listing.items})
+    names = named(reader.clinic_id, (each["made_by"] for each in listing.items))
     listing.items = [_show(reader, table, row, each, names) for each in listing.items]
     return listing
 
@@ -151,14 +151,6 @@ RENAMED: Final = {
     "withdraw_reason": "reason",
 }
 """Columns that are shown under another name."""
-
-
-def _names(reader: Actor, ids: set[UUID | None]) -> dict[UUID, Values]:
-    wanted = sorted(each for each in ids if each is not None)
-    u = users.c
-    statement = select(u.id, u.display_name).where(u.clinic_id == reader.clinic_id)
-    rows = store().rows(statement.where(u.id.in_(wanted))) if wanted else []
-    return {row["id"]: row for row in rows}
 
 
 def _maker_of_first(table: Table, row: Values) -> UUID | None:

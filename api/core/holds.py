@@ -11,7 +11,7 @@ from sqlalchemy import Column, Index, Uuid, select
 
 from api import clock
 from api.access.policies import Actor
-from api.access.users import users
+from api.access.users import named
 from api.audit import trail
 from api.core import gate
 from api.core.patients import open_chart
@@ -77,10 +77,8 @@ def refuse_held(clinic_id: UUID, patient_id: UUID) -> None:
 
 
 def _show(reader: Actor, rows: list[Values]) -> list[Values]:
-    who = sorted({row[name] for row in rows for name in ("placed_by", "released_by")} - {None})
-    u = users.c
-    people = select(u.id, u.display_name).where(u.clinic_id == reader.clinic_id, u.id.in_(who))
-    names = {row["id"]: row for row in store().rows(people)} if who else {}
+    who = (row[name] for row in rows for name in ("placed_by", "released_by"))
+    names = named(reader.clinic_id, who)
     return [
         {key: value for key, value in row.items() if key not in HIDDEN}
         | {

@@ -8,7 +8,7 @@ from sqlalchemy import Select, and_, select
 
 from api import clock
 from api.access.policies import Actor
-from api.access.users import users
+from api.access.users import named
 from api.audit import trail
 from api.core import gate, on_call
 from api.core.alerts import clocks, escalating, standing, telling
@@ -129,7 +129,7 @@ def _whole(actor: Actor, row: Values) -> Values:
 def _shown(actor: Actor, rows: list[Values]) -> list[Values]:
     """Alerts as clinicians see them; one query more, however many they are."""
     who = {row[name] for row in rows for name in ("acknowledged_by", "resolved_by")} - {None}
-    names, now = _names(actor.clinic_id, who), clock.now()
+    names, now = named(actor.clinic_id, who), clock.now()
     return [_show(row, names, now) for row in rows]
 
 
@@ -145,13 +145,6 @@ def _show(row: Values, names: dict[UUID, Values], now: datetime) -> Values:
     }
 
 
-def _names(clinic_id: UUID, ids: set[UUID]) -> dict[UUID, Values]:
-    statement = select(users.c.id, users.c.display_name).where(
-        users.c.clinic_id == clinic_id, users.c.id.in_(ids)
-    )
-    return {row["id"]: row for row in store().rows(statement)} if ids else {}
-
-
 def _attempts(row: Values) -> list[Values]:
     """Everybody who was to be told, in the order of the attempts."""
     a = notification_attempts.c
@@ -161,7 +154,7 @@ def _attempts(row: Values) -> list[Values]:
         .order_by(a.at, a.id)
     )
     rows = store().rows(statement, opens=notification_attempts)
-    names = _names(row["clinic_id"], {one["clinician_id"] for one in rows} - {None})
+    names = named(row["clinic_id"], {one["clinician_id"] for one in rows} - {None})
     kept = ("at", "step", "priority", "channel", "outcome")
     return [
         {key: one[key] for key in kept} | {"clinician": names.get(one["clinician_id"])}

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from api import clock
 from api.access.policies import Actor
-from api.access.users import users
+from api.access.users import named
 from api.audit import trail
 from api.core import gate
 from api.core.integration import attainment, entries
@@ -127,13 +127,9 @@ def _score(reckoned: list[Values], name: str) -> float | None:
 
 
 def _show(goal: Values, rows: list[Values]) -> list[Values]:
-    wanted = {row["rated_by"] for row in rows}
-    statement = select(users.c.id, users.c.display_name).where(
-        users.c.clinic_id == goal["clinic_id"], users.c.id.in_(wanted)
-    )
-    found = store().rows(statement) if wanted else []
-    names = {row["id"]: row["display_name"] for row in found}
-    return [_shown(row, names.get(row["rated_by"])) for row in rows]
+    names = named(goal["clinic_id"], {row["rated_by"] for row in rows})
+    said = {one: person["display_name"] for one, person in names.items()}
+    return [_shown(row, said.get(row["rated_by"])) for row in rows]
 
 
 def _shown(row: Values, rater: str | None) -> Values:

@@ -13,13 +13,13 @@ from sqlalchemy import Select, or_, select
 
 from api import clock
 from api.access.policies import Actor
-from api.access.users import users
+from api.access.users import named, users
 from api.audit import trail
 from api.core import gate
 from api.core.clocks import DUE, WHERE, here
 from api.core.merges import moving
 from api.core.merges.table import STANDS, patient_merges
-from api.core.patients import display_name, open_chart, patients
+from api.core.patients import named as patients_named, open_chart, patients
 from api.core.patients.index import forget, index_external_ids, index_names
 from api.db import Listing, Page, Values, found, page, store
 from api.errors import Conflict, Invalid
@@ -150,22 +150,18 @@ def _done(actor: Actor, merge: Values, name: str, fields: list[str]) -> Values:
 
 def _show(reader: Actor, rows: list[Values]) -> list[Values]:
     """Merges with whom they name; three queries more, however many they are."""
-    u, p = users.c, patients.c
-    who = sorted({row[name] for row in rows for name in ("merged_by", "unmerged_by")} - {None})
-    charts = sorted({row[name] for row in rows for name in ("patient_id", "merged_id")})
-    people = select(u.id, u.display_name).where(u.clinic_id == reader.clinic_id, u.id.in_(who))
-    names = {row["id"]: row for row in store().rows(people)} if who else {}
-    columns = (p.id, p.legal_given, p.legal_family, p.preferred_name)
-    asked = select(*columns).where(p.clinic_id == reader.clinic_id, p.id.in_(charts))
-    called = {row["id"]: display_name(row) for row in store().rows(asked)} if charts else {}
+    who = (row[name] for row in rows for name in ("merged_by", "unmerged_by"))
+    names = named(reader.clinic_id, who)
+    ids = (row[name] for row in rows for name in ("patient_id", "merged_id"))
+    called = patients_named(reader.clinic_id, ids)
     moved: dict[UUID, Values] = {row["id"]: {} for row in rows}
     for count in moving.counted(rows) if rows else ():
         moved[count["merge_id"]][count["kind"]] = count["count"]
     return [
         {key: value for key, value in row.items() if key not in HIDDEN}
         | {
-            "patient": {"id": row["patient_id"], "display_name": called[row["patient_id"]]},
-            "merged": {"id": row["merged_id"], "display_name": called[row["merged_id"]]},
+            "patient": called[row["patient_id"]],
+            "merged": called[row["merged_id"]],
             "state": MERGED if row["unmerged_at"] is None else UNMERGED,
             "merged_by": names.get(row["merged_by"]),
             "unmerged_by": names.get(row["unmerged_by"]),

@@ -10,7 +10,7 @@ from api.core.patients.finding import (
 )
 from api.core.patients.index import blind_external_id, fold
 from api.core.patients.leaving import discharge_patient, readmit_patient
-from api.core.patients.showing import display_name, show_to
+from api.core.patients.showing import display_name, named, show_to
 from api.core.patients.table import (
     COLUMNS,
     DISCHARGED_FOR,
@@ -36,6 +36,7 @@ __all__ = [
     "fold",
     "join_team",
     "list_patients",
+    "named",
     "open_chart",
     "patient_external_ids",
     "patient_words",

@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, Column, Date, Index, String, Uuid, selec
 
 from api import clock
 from api.access.policies import Actor, Privilege
-from api.access.users import users
+from api.access.users import named
 from api.audit import trail
 from api.core import gate
 from api.core.patients import display_name, open_chart, patients
@@ -222,11 +222,8 @@ def _patient_of(row: Values) -> Values:
 
 def _show(patient: Values, rows: list[Values]) -> list[Values]:
     """Screenings with the names of who asked and signed; one query more."""
-    who = {row[name] for row in rows for name in ("asked_by", "signed_by")} - {None}
-    statement = select(users.c.id, users.c.display_name).where(
-        users.c.clinic_id == patient["clinic_id"], users.c.id.in_(who)
-    )
-    names = {row["id"]: row for row in store().rows(statement)} if who else {}
+    who = {row[name] for row in rows for name in ("asked_by", "signed_by")}
+    names = named(patient["clinic_id"], who)
     person = {"id": patient["id"], "display_name": display_name(patient)}
     return [
         {key: value for key, value in row.items() if key not in HIDDEN}

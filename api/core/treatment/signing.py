@@ -9,11 +9,10 @@ from sqlalchemy import not_, or_, select
 
 from api import clock
 from api.access.policies import Actor
-from api.access.users import users
+from api.access.users import named, users
 from api.audit import trail
 from api.core import gate, team_reach
 from api.core.treatment import dosing, signatures
-from api.core.treatment.notes import showing
 from api.core.treatment.notes.tables import DRAFT, notes
 from api.core.treatment.sessions import sessions
 from api.core.treatment.sessions.booking import lock_session
@@ -56,7 +55,7 @@ def sign_part(actor: Actor, session_id: UUID, part: str) -> Values:
 def _told(reader: Actor, session: Values) -> Values:
     owed = signatures.owed(session)
     drafts = [row for row in _notes_of(session) if row["state"] == DRAFT]
-    names = showing.named(reader.clinic_id, {row["author_id"] for row in drafts})
+    names = named(reader.clinic_id, {row["author_id"] for row in drafts})
     return {
         "session_id": session["id"],
         "state": session["state"],

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from api.access.policies import Actor
-from api.access.users import users
+from api.access.users import named
 from api.core.patients import display_name, patients
 from api.core.treatment.dosing.monitoring import standing
 from api.core.treatment.dosing.vocabulary import DOSE, EVENT, codes_of
@@ -74,10 +74,7 @@ def _onset(entry: Values, doses: Sequence[Values]) -> int | None:
 def _people(clinic_id: UUID, entries: Sequence[Values]) -> dict[str, Values]:
     who = {entry["recorded_by"] for entry in entries}
     who |= {UUID(e["content"]["witnessed_by"]) for e in entries if "witnessed_by" in e["content"]}
-    statement = select(users.c.id, users.c.display_name).where(
-        users.c.clinic_id == clinic_id, users.c.id.in_(who)
-    )
-    return {str(row["id"]): row for row in store().rows(statement)}
+    return {str(one): person for one, person in named(clinic_id, who).items()}
 
 
 def _patient(session: Values) -> Values:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from api import clock
 from api.access.policies import Actor, Privilege
-from api.access.users import users
+from api.access.users import named
 from api.core.patients import display_name
 from api.core.treatment.notes import finding
 from api.core.treatment.notes.tables import (
@@ -124,13 +124,6 @@ def _names(clinic_id: UUID, rows: Iterable[Values]) -> dict[UUID, Values]:
     who = {row[name] for row in rows for name in ("author_id", "cosigned_by")} - {None}
     who |= {UUID(row["hold"]["held_by"]) for row in rows if row["hold"] is not None}
     return named(clinic_id, who)
-
-
-def named(clinic_id: UUID, ids: set[UUID]) -> dict[UUID, Values]:
-    """Clinicians `{id, display_name}` by id; one query."""
-    u = users.c
-    statement = select(u.id, u.display_name).where(u.clinic_id == clinic_id, u.id.in_(ids))
-    return {row["id"]: row for row in store().rows(statement)} if ids else {}
 
 
 def held_back(reader: Actor, within: str, value: UUID) -> Values | None:

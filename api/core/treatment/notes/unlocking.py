@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from api import clock
 from api.access.policies import Actor
+from api.access.users import named
 from api.audit import trail
 from api.core.treatment import signatures
 from api.core.treatment.notes import finding, keeping, showing
@@ -109,7 +110,7 @@ def _open_of(note: Values) -> Values | None:
 
 def _show_all(reader: Actor, rows: list[Values]) -> list[Values]:
     who = {row[name] for row in rows for name in ("asked_by", "decided_by")} - {None}
-    names = showing.named(reader.clinic_id, who)
+    names = named(reader.clinic_id, who)
     kept = ("id", "version", "created_at", "updated_at", "note_id", "state", "reason", "decided_at")
     return [
         {name: row[name] for name in kept}

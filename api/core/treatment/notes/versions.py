@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from api import clock, vault
 from api.access.policies import Actor
+from api.access.users import named
 from api.audit import trail
 from api.core import replay
 from api.core.holds import refuse_held
@@ -21,7 +22,7 @@ def list_note_versions(actor: Actor, note_id: UUID, asked: Page) -> Listing:
     table = VERSIONS[finding.table_of(note)]
     mine = [table.c.clinic_id == actor.clinic_id, table.c.note_id == note["id"]]
     listing = page(select(table).where(*mine), table, asked, opens=table)
-    names = showing.named(actor.clinic_id, {row["written_by"] for row in listing.items})
+    names = named(actor.clinic_id, {row["written_by"] for row in listing.items})
     listing.items = [_show(row, names) for row in listing.items]
     return listing
 

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, func, literal, select, union_all
 
 from api.access.policies import Actor
+from api.access.users import named
 from api.core.treatment import signatures
-from api.core.treatment.notes.showing import named
 from api.core.treatment.notes.tables import APART, DRAFT, notes, psychotherapy_notes
 from api.core.treatment.sessions import sessions
 from api.db import Values, store

@@ -3,13 +3,11 @@
 from dataclasses import asdict
 from uuid import UUID
 
-from sqlalchemy import select
-
-from api.access.users import users
+from api.access.users import named as people
 from api.core.alerts.rules import rules
 from api.core.treatment.protocols.definition import Protocol, Threshold
 from api.core.treatment.protocols.shipped import shipped
-from api.db import Values, store
+from api.db import Values
 
 
 def show(one: Protocol, rows: list[Values], locale: str | None = None) -> Values:
@@ -81,10 +79,6 @@ def _versions(key: str, rows: list[Values]) -> list[Values]:
 
 def named(clinic_id: UUID, shown: Values) -> Values:
     """The same with the people who drafted and approved it by name; one query."""
-    who = {shown["drafted_by"], shown["approved_by"]} - {None}
-    statement = select(users.c.id, users.c.display_name).where(
-        users.c.clinic_id == clinic_id, users.c.id.in_(who)
-    )
-    names = {row["id"]: row for row in store().rows(statement)} if who else {}
+    names = people(clinic_id, (shown["drafted_by"], shown["approved_by"]))
     by = ("drafted_by", "approved_by")
     return shown | {name: names.get(shown[name]) for name in by}
