@@ -30,6 +30,8 @@ POINTERS: Final = ("insight_id", "practice_id")
 """What may point to an entry that is the patient's own; the record as it is now names it."""
 CREATED_BY: Final = {"patients": "patient:create", "sessions": "session:schedule"}
 """The deed in the trail that says who made what names no author."""
+OF_EHRS: Final = ("identifiers",)
+"""What belongs to a version for EHR systems alone (`api/core/ehr/identifiers.py`)."""
 Shown = Callable[[Actor, Values, Values], Values]
 
 
@@ -192,7 +194,8 @@ def _session(reader: Actor, content: Values, row: Values) -> Values:
         told = _only(content, (*sessions_shown.TO_PATIENT, *signed, "clinician_ids"))
         told["state"] = sessions_shown.state_for(reader.rights, told["state"])
     else:
-        told = {name: v for name, v in content.items() if name not in sessions_shown.HIDDEN}
+        hidden = (*sessions_shown.HIDDEN, *OF_EHRS)
+        told = {name: v for name, v in content.items() if name not in hidden}
     if reader.rights.role != "clinician":
         told.pop("overrides", None)
     return {name: value for name, value in told.items() if name not in FIRST}

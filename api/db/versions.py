@@ -4,11 +4,12 @@ Only tables that are kept have them, and only a change writes one: the newest ve
 """
 
 from collections.abc import Callable, Mapping
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import JSON, Column, Integer, String, Table, UniqueConstraint, Uuid, select
+from sqlalchemy import JSON, Column, Date, Integer, String, Table, UniqueConstraint, Uuid, select
 
 from api import clock
 from api.db.sealing import conceal
@@ -34,13 +35,16 @@ record_versions = tenant_table(
 """`content` is version `number` of the record, whole; `fields` are the columns that the next one
 changed, and `replaced_by` is who made that. `made_at` is when this one was made."""
 OF_ITSELF = ("version", "updated_at")
-_kept: dict[Table, More] = {}
+_kept: dict[Table, list[More]] = {}
 _who: list[Callable[[], Who]] = [lambda: (None, None)]
 
 
 def keep(table: Table, more: More = lambda row: {}) -> None:
-    """Keep former versions of the table's records; `more` is what belongs to one elsewhere."""
-    _kept[table] = more
+    """Keep former versions of the table's records; `more` is what belongs to one elsewhere.
+
+    Said again, it adds to what belongs to one.
+    """
+    _kept.setdefault(table, []).append(more)
 
 
 def ask_who(who: Callable[[], Who]) -> None:
@@ -56,9 +60,30 @@ def is_kept(table: Table) -> bool:
 def plain(table: Table, row: Mapping[str, Any]) -> Values:
     """A record as JSON has it (instants in UTC with `Z`), with what belongs to it elsewhere."""
     own: Values = {str(column.key): row[column.key] for column in table.c}
-    whole = own | _kept[table](own)
+    whole = dict(own)
+    for more in _kept[table]:
+        whole |= more(own)
     done: Values = orjson.loads(orjson.dumps(whole, option=orjson.OPT_UTC_Z))
     return done
+
+
+def revived(table: Table, content: Values) -> Values:
+    """The record that `plain` wrote down, its ids and times as the database gives them.
+
+    A column that came later is None; what belonged to the record elsewhere stays as it was written.
+    """
+    row = {str(column.key): _read(column, content.get(column.key)) for column in table.c}
+    return {**content, **row}
+
+
+def _read(column: Column[Any], value: Any) -> Any:
+    if value is None or isinstance(column.type, Sealed):
+        return value
+    if isinstance(column.type, Uuid):
+        return UUID(value)
+    if isinstance(column.type, Instant):
+        return datetime.fromisoformat(value)
+    return date.fromisoformat(value) if isinstance(column.type, Date) else value
 
 
 def former(

@@ -82,9 +82,14 @@ def _one(asked: Asked, kind: Kind, name: str, modifier: str, value: str) -> Aske
 
 
 def _count(asked: Asked, _kind: Kind, _modifier: str, value: str) -> Asked:
+    return replace(asked, count=count_of(value))
+
+
+def count_of(value: str) -> int:
+    """How many a page holds; raises `BadParam` for what is no number."""
     if not (value.isascii() and value.isdigit() and len(value) < 10):
         raise BadParam("_count is a whole number from 0.")
-    return replace(asked, count=min(int(value), MAX_COUNT))
+    return min(int(value), MAX_COUNT)
 
 
 def _sort(asked: Asked, kind: Kind, _modifier: str, value: str) -> Asked:

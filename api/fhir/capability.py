@@ -76,7 +76,7 @@ def _resource(kind: Kind) -> dict[str, Any]:
             {"code": code} for code in (*interactions(kind), *operations.WRITTEN.get(kind.type, ()))
         ],
         "versioning": "versioned",
-        "readHistory": False,
+        "readHistory": any(part.keeps_versions for part in kind.parts),
         "updateCreate": False,
         **_conditional(kind),
         "conditionalRead": "not-match",

@@ -1,7 +1,6 @@
 """Door 2: FHIR R4 for EHR systems; its routes and its statement are made from one table."""
 
 from collections.abc import Iterable
-from email.utils import format_datetime
 from typing import Any, Final
 
 from flask import Blueprint, Flask, Response, g, request
@@ -9,12 +8,11 @@ from werkzeug.routing import BaseConverter
 
 from api import clock
 from api.access.policies import Actor
-from api.core.ehr import enter, tell
-from api.errors import NotAllowed, NotFound, NotSignedIn
-from api.fhir import asking, bundle, capability, dates, links, operations, scopes, smart
+from api.errors import NotSignedIn
+from api.fhir import asking, bundle, capability, links, operations, reading, scopes, smart
 from api.fhir.address import PREFIX, address
 from api.fhir.datatypes import instant
-from api.fhir.finding import READS, SEARCHES, Search, read, read_one
+from api.fhir.finding import SEARCHES, Search, read
 from api.fhir.kind import Kind, Shown
 from api.fhir.kinds import KINDS
 from api.fhir.negotiation import answer, check_accepted, check_form
@@ -57,9 +55,9 @@ def _offer(door: Blueprint, kind: Kind) -> None:
     routes: tuple[tuple[str, str, Any, str], ...] = (
         (at, "search", search, "GET"),
         (f"{at}/_search", "search_by_form", search_by_form, "POST"),
-        (one, "read", read_resource, "GET"),
-        (f"{one}/_history", "history", read_history, "GET"),
-        (f"{one}/_history/<fhir_id:version>", "vread", read_version, "GET"),
+        (one, "read", reading.read_resource, "GET"),
+        (f"{one}/_history", "history", reading.read_history, "GET"),
+        (f"{one}/_history/<fhir_id:version>", "vread", reading.read_version, "GET"),
     )
     for rule, name, view, method in (*routes, *writing.routes(kind)):
         endpoint = f"{kind.type}-{name}"
@@ -89,70 +87,6 @@ def metadata() -> Response:
     return answer(capability.statement(address()))
 
 
-def read_resource(kind: str, resource_id: str) -> Response:
-    """One resource."""
-    shown = _one(KINDS[kind], resource_id)
-    asked = asking.understand(KINDS[kind], _subset(), True)
-    etag = f'W/"{shown.resource["meta"]["versionId"]}"'
-    if _is_known(etag, shown):
-        return _stamped(Response(status=304), shown, etag)
-    return _stamped(answer(part_of(KINDS[kind], shown.resource, asked)), shown, etag)
-
-
-def _subset() -> list[tuple[str, str]]:
-    named = ("_summary", "_elements")
-    return [(n, v) for n, v in request.args.items(multi=True) if n in named]
-
-
-def read_version(kind: str, resource_id: str, version: str) -> Response:
-    """One version of a resource: the one that stands; former ones are not kept here."""
-    shown = _one(KINDS[kind], resource_id)
-    if shown.resource["meta"]["versionId"] != version:
-        raise NotFound("There is no such version.")
-    return _stamped(answer(shown.resource), shown, f'W/"{version}"')
-
-
-def read_history(kind: str, resource_id: str) -> Response:
-    """The versions of a resource that are kept: the one that stands."""
-    shown = _one(KINDS[kind], resource_id)
-    return answer(bundle.history(address(), shown.resource, g.request_id))
-
-
-def _one(kind: Kind, resource_id: str) -> Shown:
-    client: Actor = g.actor
-    shown = read_one(client, kind, _alternatives(kind, READ), address(), resource_id)
-    _tell(kind, [shown])
-    return shown
-
-
-def _tell(kind: Kind, shown: Iterable[Shown], about: bool = True) -> None:
-    """Let the trail know whose data leaves."""
-    there = list(shown)
-    row_id: Any = there[0].row_id if about and there else None
-    named = row_id if not isinstance(row_id, str) else None
-    tell(g.actor, kind.type, named, (s.patient_id for s in there if s.patient_id is not None))
-
-
-def _is_known(etag: str, shown: Shown) -> bool:
-    """Whether the client has this version already."""
-    told = request.headers.get("If-None-Match")
-    if told is not None:
-        given = {one.strip().removeprefix("W/") for one in told.split(",")}
-        return "*" in given or etag.removeprefix("W/") in given
-    since = request.if_modified_since
-    return since is not None and _changed(shown) <= since
-
-
-def _changed(shown: Shown) -> Any:
-    return dates.span(shown.resource["meta"]["lastUpdated"])[0].replace(microsecond=0)
-
-
-def _stamped(response: Response, shown: Shown, etag: str) -> Response:
-    response.headers["ETag"] = etag
-    response.headers["Last-Modified"] = format_datetime(_changed(shown), usegmt=True)
-    return response
-
-
 def search_by_form(kind: str) -> Response:
     """A search whose parameters stand in the body, so that they are in no log."""
     check_form()
@@ -167,7 +101,7 @@ def search(kind: str) -> Response:
 
 def _searched(kind: Kind, pairs: list[tuple[str, str]]) -> Response:
     client: Actor = g.actor
-    alternatives, base = _alternatives(kind, SEARCH), address()
+    alternatives, base = reading.alternatives(kind, SEARCH), address()
     after, total = None, None
     linked = next((value for name, value in pairs if name == links.NAME), None)
     if linked is not None:
@@ -185,19 +119,10 @@ def _searched(kind: Kind, pairs: list[tuple[str, str]]) -> Response:
     ]
     beside = [*_included(kind, asked, shown), *_provenance(kind, asked, shown)]
     entries += [bundle.entry(base, one.resource, bundle.INCLUDE) for one in beside]
-    _tell(kind, [*shown, *beside], about=False)
+    reading.tell_of(kind, [*shown, *beside], about=False)
     counted = page.total if page.total is not None else total
     at = instant(clock.now()) or ""
     return answer(bundle.searchset(entries, told, counted, g.request_id, at))
-
-
-def _alternatives(kind: Kind, letter: str) -> Any:
-    """What the scopes leave of a type; `NotAllowed` when they leave nothing."""
-    enter(g.actor, READS if letter == READ else SEARCHES)
-    there = scopes.allowed(g.actor.extras["scopes"], kind, letter)
-    if there is None:
-        raise NotAllowed(f"This needs the scope system/{kind.type}.{letter}.")
-    return there
 
 
 def _included(kind: Kind, asked: asking.Asked, shown: list[Shown]) -> list[Shown]:

@@ -6,16 +6,17 @@ database beforehand, and so is what else it can tell sooner.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from api.access.policies import Actor
-from api.core.ehr import Wanted, count_records, list_records
+from api.core.ehr import BEGINNING, Wanted, count_records, list_records
 from api.errors import NotFound
 from api.fhir.asking import Asked
 from api.fhir.kind import Kind, Part, Shown, made_of, split_id
 from api.fhir.narrowing import narrowed
-from api.fhir.outcome import TooCostly
+from api.fhir.outcome import Gone, TooCostly
 from api.fhir.parameters import Filter, answers, sort_key
 
 CHUNK: Final = 500
@@ -235,8 +236,12 @@ def read(
     base: str,
     ids: Iterable[str],
     action: str = READS,
+    gone_since: datetime | None = None,
 ) -> list[Shown]:
-    """The resources of these ids that are in reach, and within the scopes."""
+    """The resources of these ids that are in reach, and within the scopes.
+
+    With `gone_since` those that were taken away since, and none that is there.
+    """
     wanted = set(ids)
     found: list[Shown] = []
     for number, part in enumerate(kind.parts):
@@ -244,7 +249,8 @@ def read(
         rows_ids = list({row for row, _ in split})
         if not rows_ids:
             continue
-        rows = list_records(client, action, part.source, Wanted(rows_ids))
+        asked = Wanted(rows_ids, gone_since=gone_since)
+        rows = list_records(client, action, part.source, asked)
         for shown in made_of(client, kind, number, rows):
             if shown.resource["id"] in wanted and is_within(alternatives, shown.resource, base):
                 found.append(shown)
@@ -252,8 +258,13 @@ def read(
 
 
 def read_one(client: Actor, kind: Kind, alternatives: Alternatives, base: str, one: str) -> Shown:
-    """The resource of one id; `NotFound` in the same words for absent and out of reach."""
+    """The resource of one id; `NotFound` in the same words for absent and out of reach.
+
+    Raises `Gone` for one that was taken away, and that the client could read before.
+    """
     found = read(client, kind, alternatives, base, [one])
-    if not found:
-        raise NotFound("There is no such resource.")
-    return found[0]
+    if found:
+        return found[0]
+    if read(client, kind, alternatives, base, [one], gone_since=BEGINNING):
+        raise Gone("The resource was deleted.")
+    raise NotFound("There is no such resource.")

@@ -53,6 +53,11 @@ class Part:
     plain_ids: bool = False
     """Whether ids are words and not UUIDs."""
 
+    @property
+    def keeps_versions(self) -> bool:
+        """Whether what a resource was before it changed can be read."""
+        return self.source.former is not None and not self.digest
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -86,6 +91,8 @@ class Shown:
     resource: Json
     patient_id: UUID | None
     row_id: UUID | str
+    is_gone: bool = False
+    """Whether it stands for a resource that was taken away."""
 
 
 def split_id(part: Part, resource_id: str) -> tuple[UUID | str, str] | None:

@@ -1,5 +1,6 @@
 """Links of a search: `self` says what was applied, `next` is opaque and can't be forged."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -32,8 +33,25 @@ def next_link(
         "t": total,
         "c": str(client.user_id),
     }
-    sealed = vault.seal_json(held, PLACE, kind, client.clinic_id)[3:]
-    return f"{base}/{kind}?{urlencode({NAME: sealed})}"
+    return _sealed(base, kind, client, held)
+
+
+def self_of(base: str, at: str, applied: Sequence[tuple[str, str]]) -> str:
+    """The address of a history as far as what was asked of it applies."""
+    return f"{base}/{at}?{urlencode(applied)}"
+
+
+def next_of(
+    base: str, at: str, client: Actor, applied: Sequence[tuple[str, str]], before: int
+) -> str:
+    """The address of the versions of a history that lie before one."""
+    held = {"q": list(applied), "a": [before], "t": None, "c": str(client.user_id)}
+    return _sealed(base, at, client, held)
+
+
+def _sealed(base: str, at: str, client: Actor, held: dict[str, Any]) -> str:
+    sealed = vault.seal_json(held, PLACE, at, client.clinic_id)[3:]
+    return f"{base}/{at}?{urlencode({NAME: sealed})}"
 
 
 def opened(

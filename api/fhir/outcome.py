@@ -67,6 +67,12 @@ class TooManyMatch(Refusal):
     kind = "too_many_match"
 
 
+class Gone(Refusal):
+    """The resource was there, in reach, and is not any more."""
+
+    kind = "gone"
+
+
 class NotSupported(Refusal):
     """What was asked for exists in FHIR, and not at this door."""
 

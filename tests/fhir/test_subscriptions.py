@@ -185,7 +185,7 @@ def test_ended_it_is_no_more(ehr: Client, scene: Scene, receiver: Receiver) -> N
     assert ehr("DELETE", f"/Subscription/{one['id']}").status_code == 204
     work()
     assert len(receiver.messages) == 1
-    assert ehr.get(f"/Subscription/{one['id']}").status_code == 404
+    assert ehr.get(f"/Subscription/{one['id']}").status_code == 410
     assert ehr("DELETE", f"/Subscription/{one['id']}").status_code == 404
 
 

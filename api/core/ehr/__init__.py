@@ -14,6 +14,7 @@ from api.core.ehr.care import (
 )
 from api.core.ehr.changes import list_changes
 from api.core.ehr.dosing import DOSED, DOSES, EVENTS, PLANS, VITALS
+from api.core.ehr.former import BEGINNING, Versions, list_versions
 from api.core.ehr.identifiers import numbered
 from api.core.ehr.listing import change_referral, list_entry, refer_patient, relist_entry
 from api.core.ehr.measures import CHECK_INS, GOALS, QUESTIONNAIRES, TRAILS
@@ -65,7 +66,10 @@ __all__ = [
     "TEAMS",
     "TRAILS",
     "VITALS",
+    "BEGINNING",
     "Source",
+    "Versions",
+    "list_versions",
     "UPDATE",
     "CREATE",
     "apart",

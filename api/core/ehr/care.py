@@ -9,13 +9,13 @@ from api.access.policies import Actor
 from api.core.alerts import alerts
 from api.core.clinical_lists.table import allergies, diagnoses, medications
 from api.core.consents import consents
-from api.core.ehr.identifiers import beside
+from api.core.ehr.identifiers import beside, numbers_of
 from api.core.ehr.reading import Source
 from api.core.ehr.table import referrals
 from api.core.team_reach import session_clinicians
 from api.core.treatment.courses import courses
 from api.core.treatment.sessions import sessions
-from api.db import Values, store
+from api.db import Values, store, versions
 
 
 def clinicians(reader: Actor, rows: list[Values]) -> None:
@@ -35,10 +35,19 @@ def _booked(reader: Actor, rows: list[Values]) -> None:
     beside("Encounter")(reader, rows)
 
 
-SESSIONS: Final = Source("sessions", sessions, sessions.c.patient_id, beside=_booked)
+def _every(_version: Values) -> bool:
+    return True
+
+
+SESSIONS: Final = Source("sessions", sessions, sessions.c.patient_id, beside=_booked, former=_every)
 COURSES: Final = Source("courses", courses, courses.c.patient_id)
 DIAGNOSES: Final = Source(
-    "diagnoses", diagnoses, diagnoses.c.patient_id, author="recorded_by", beside=beside("Condition")
+    "diagnoses",
+    diagnoses,
+    diagnoses.c.patient_id,
+    author="recorded_by",
+    beside=beside("Condition"),
+    former=_every,
 )
 ALLERGIES: Final = Source(
     "allergies",
@@ -46,6 +55,7 @@ ALLERGIES: Final = Source(
     allergies.c.patient_id,
     author="recorded_by",
     beside=beside("AllergyIntolerance"),
+    former=_every,
 )
 MEDICATIONS: Final = Source(
     "medications",
@@ -53,9 +63,15 @@ MEDICATIONS: Final = Source(
     medications.c.patient_id,
     author="recorded_by",
     beside=beside("MedicationStatement"),
+    former=_every,
 )
 CONSENTS: Final = Source(
-    "consents", consents, consents.c.patient_id, author="recorded_by", beside=beside("Consent")
+    "consents",
+    consents,
+    consents.c.patient_id,
+    author="recorded_by",
+    beside=beside("Consent"),
+    former=_every,
 )
 ALERTS: Final = Source("alerts", alerts, alerts.c.patient_id)
 REFERRALS: Final = Source(
@@ -64,4 +80,15 @@ REFERRALS: Final = Source(
     referrals.c.patient_id,
     author="recorded_by",
     beside=beside("ServiceRequest"),
+    former=_every,
 )
+for _source, _kind in (
+    (SESSIONS, "Encounter"),
+    (DIAGNOSES, "Condition"),
+    (ALLERGIES, "AllergyIntolerance"),
+    (MEDICATIONS, "MedicationStatement"),
+    (CONSENTS, "Consent"),
+    (REFERRALS, "ServiceRequest"),
+):
+    assert _source.table is not None, "each stands in a table"
+    versions.keep(_source.table, numbers_of(_kind))

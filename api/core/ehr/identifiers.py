@@ -62,6 +62,18 @@ def beside(kind: str) -> Callable[[Actor, list[Values]], None]:
     return put
 
 
+def numbers_of(kind: str) -> Callable[[Values], Values]:
+    """What belongs to a version of a record of a kind: the numbers that it had."""
+
+    def numbers(row: Values) -> Values:
+        t = ehr_identifiers.c
+        mine = (t.clinic_id == row["clinic_id"], t.kind == kind, t.record_id == row["id"])
+        there = store().row(select(ehr_identifiers).where(*mine), opens=ehr_identifiers)
+        return {"identifiers": [] if there is None else there["identifiers"]}
+
+    return numbers
+
+
 def numbered(
     reader: Actor, source: Source, kind: str, values: Sequence[str]
 ) -> ColumnElement[bool] | None:

@@ -29,19 +29,17 @@ def _instruments(reader: Actor, rows: list[Values]) -> None:
     known: dict[tuple[str, str], Instrument] = {}
     t = check_in_corrections.c
     ids = [row["id"] for row in rows]
-    corrected = {
-        one["check_in_id"]
-        for one in store().rows(
-            select(t.check_in_id).where(t.clinic_id == reader.clinic_id, t.check_in_id.in_(ids))
-        )
-    }
+    first = func.min(t.replaced_version).label("first")
+    of_these = (t.clinic_id == reader.clinic_id, t.check_in_id.in_(ids))
+    found = store().rows(select(t.check_in_id, first).where(*of_these).group_by(t.check_in_id))
+    replaced = {one["check_in_id"]: one["first"] for one in found}
     goal_of = _goals_of(reader, {r["practice_id"] for r in rows if r["practice_id"] is not None})
     for row in rows:
         key = (row["instrument"], row["instrument_version"])
         if key not in known:
             known[key] = find_instrument(reader.clinic_id, *key)
         row["definition"] = known[key]
-        row["corrected"] = row["id"] in corrected
+        row["corrected"] = row["version"] > replaced.get(row["id"], row["version"])
         row["goal_id"] = goal_of.get(row["practice_id"])
     beside("QuestionnaireResponse")(reader, rows)
 
@@ -60,6 +58,7 @@ CHECK_INS: Final = Source(
     where=(check_ins.c.state == "complete",),
     beside=_instruments,
     author="recorded_by",
+    former=lambda version: version["state"] == "complete",
 )
 """Complete check-ins; a draft is not told to other systems."""
 
@@ -79,7 +78,14 @@ def _practices(reader: Actor, rows: list[Values]) -> None:
         by[one["goal_id"]]["practices"].append(one)
 
 
-GOALS: Final = Source("goals", goals, goals.c.patient_id, beside=_practices, author="author_id")
+GOALS: Final = Source(
+    "goals",
+    goals,
+    goals.c.patient_id,
+    beside=_practices,
+    author="author_id",
+    former=lambda version: True,
+)
 
 
 def _trails(reader: Actor, rows: list[Values]) -> None:

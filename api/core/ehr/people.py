@@ -14,7 +14,7 @@ from api.core.patients.index import has_word
 from api.core.team_reach import care_team
 from api.db import Values, store
 
-PATIENTS: Final = Source("patients", patients, patients.c.id)
+PATIENTS: Final = Source("patients", patients, patients.c.id, former=lambda version: True)
 STAFF: Final = Source("users", users, where=(users.c.role == "clinician",))
 CLINIC: Final = Source("clinic", clinics, clinic=clinics.c.id, opens=False)
 CONTACTS: Final = Source(

@@ -54,6 +54,8 @@ class Source:
     opens: bool = True
     exact: bool = field(default=True)
     """Whether the row's own times are those of what is made of it."""
+    former: Callable[[Values], bool] | None = None
+    """Which of its former versions are told of; without it none are."""
 
     @property
     def leaves_tombstones(self) -> bool:

@@ -71,8 +71,8 @@ def withdraw_sharing(
     is_in_force = row["withdrawn_at"] is None and row["superseded_at"] is None
     if stands and not is_in_force:
         raise Conflict("A consent that ended is given anew.", state="withdrawn", allowed=[])
-    keep_identifiers(actor.clinic_id, "Consent", row, list(ids))
     if is_in_force and not stands:
         withdraw_consent(actor, consent_id, None, UPDATE)
     else:
         store().change(consents, row, {})
+    keep_identifiers(actor.clinic_id, "Consent", row, list(ids))

@@ -1,0 +1,87 @@
+"""Versions of a record as an EHR reads them: as it stands, and as it was, the newest first."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Select, select
+
+from api.access.policies import Actor
+from api.core import gate
+from api.core.ehr.reading import Source, Wanted, list_records
+from api.core.integration.tables import ME
+from api.db import Values, store, versions
+from api.db.versions import record_versions
+
+BEGINNING: Final = datetime(1900, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Which versions are asked for: one of them, or those before one and made since."""
+
+    size: int
+    number: int | None = None
+    before: int | None = None
+    since: datetime | None = None
+
+
+def list_versions(
+    actor: Actor, action: str, source: Source, record_id: UUID | str, asked: Versions
+) -> tuple[list[Values], int | None]:
+    """Versions of a record in reach, the newest first, and before which one there may be more.
+
+    None of a record that is not in reach. That of one that was taken away is its tombstone, with
+    `deleted_at`. What the patient kept for themself in a version is not there.
+    """
+    gate.admit(actor, action)
+    there = list_records(actor, action, source, Wanted([record_id]))
+    there = there or list_records(actor, action, source, Wanted([record_id], gone_since=BEGINNING))
+    newest = [row for row in there if _is_asked(row, asked)]
+    if not there or source.former is None or source.table is None:
+        return newest, None
+    found = store().rows(_former(actor, source, record_id, asked), opens=record_versions)
+    following = found[-1]["number"] if len(found) == asked.size else None
+    rows = [versions.revived(source.table, one["content"]) for one in found]
+    rows = [row for row in rows if source.former(row)]
+    if source.beside is not None and rows:
+        kept = [dict(row) for row in rows]
+        source.beside(actor, rows)
+        rows = [row | _then(before) for row, before in zip(rows, kept, strict=True)]
+    return [*newest, *rows], following
+
+
+def _is_asked(row: Values, asked: Versions) -> bool:
+    version = row.get("version", 1)
+    before = asked.before is None or version < asked.before
+    since = asked.since is None or row["updated_at"] >= asked.since
+    return before and since and asked.number in (None, version)
+
+
+def _former(actor: Actor, source: Source, record_id: UUID | str, asked: Versions) -> Select[Any]:
+    v, table = record_versions.c, source.table
+    assert table is not None, "what has former versions has a table"
+    statement = select(record_versions).where(
+        v.clinic_id == actor.clinic_id,
+        v.record_id == record_id,
+        v.kind == table.name,
+        v.was_shared_with.is_(None) | (v.was_shared_with != ME),
+    )
+    if asked.number is not None:
+        statement = statement.where(v.number == asked.number)
+    if asked.before is not None:
+        statement = statement.where(v.number < asked.before)
+    if asked.since is not None:
+        statement = statement.where(v.made_at >= asked.since)
+    return statement.order_by(v.number.desc()).limit(asked.size)
+
+
+def _then(row: Values) -> Values:
+    """What belonged to a version elsewhere, in place of what belongs to the record now."""
+    told: Values = {}
+    if "identifiers" in row:
+        told["identifiers"] = row["identifiers"]
+    if "clinician_ids" in row:
+        told["clinicians"] = [UUID(one) for one in row["clinician_ids"]]
+    return told
