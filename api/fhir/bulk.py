@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import Response, g, request
 
 from api.access.policies import Actor
-from api.core.ehr import exports
+from api.core.ehr import enter, exports
 from api.errors import NotAllowed, NotFound
 from api.fhir import asking, operation, scopes
 from api.fhir.address import PREFIX, address
@@ -40,24 +40,27 @@ def export_patients() -> Response:
 
 def export_group(resource_id: str) -> Response:
     """Order an export of the charts of a group: the one group that there is."""
-    read_one(g.actor, KINDS["Group"], [()], address(), resource_id)
-    return _kick_off(GROUP)
+    return _kick_off(GROUP, resource_id)
 
 
-def _kick_off(level: str) -> Response:
+def _kick_off(level: str, group_id: str | None = None) -> Response:
     client: Actor = g.actor
+    enter(client, exports.EXPORTS)
     told = request.headers.getlist("Prefer")
     if not any("respond-async" in one for one in told):
         raise NotSupported("Send Prefer: respond-async.")
     held = client.extras["scopes"]
     lenient = asking.is_lenient(told)
     kickoff = Kickoff(level, lenient).read(operation.asked())
+    types = types_of(kickoff, held)
+    if group_id is not None:
+        read_one(client, KINDS["Group"], [()], address(), group_id)
     for one in kickoff.patients:
         read_one(client, KINDS["Patient"], [()], address(), one)
     order = {
         "url": f"{address()}{request.path.removeprefix(PREFIX)}",
         "base": address(),
-        "types": types_of(kickoff, held),
+        "types": types,
         "filters": kickoff.filters,
         "elements": kickoff.elements,
         "patients": kickoff.patients,
@@ -125,6 +128,9 @@ def problem_free() -> Response:
 def export_file(resource_id: str, name: str) -> Response:
     """One file of an export, as NDJSON, by gzip where the client takes that."""
     client: Actor = g.actor
+    enter(client, exports.EXPORTS)
+    if name in KINDS and not scopes.allowed(client.extras["scopes"], KINDS[name], READ):
+        raise NotAllowed(f"This needs the scope system/{name}.{READ}.")
     export = exports.open_file(client, _id(resource_id), name)
     _check_scopes(client, export, name)
     packed = request.accept_encodings["gzip"] > 0

@@ -15,7 +15,7 @@ from api.errors import Invalid, NotAllowed, NotFound
 from api.fhir import bundle, dates, scopes
 from api.fhir.address import address
 from api.fhir.datatypes import Json, instant
-from api.fhir.finding import READS, read_one
+from api.fhir.finding import read_one
 from api.fhir.kinds import KINDS
 from api.fhir.negotiation import answer
 from api.fhir.notifying import QUERY, filters_of, status_of
@@ -33,7 +33,7 @@ AT: Final = "/Subscription"
 def begin_subscription() -> Response:
     """Begin a subscription; it is active once its receiver has taken a first notification."""
     client: Actor = g.actor
-    enter(client, READS)
+    enter(client, subscriptions.SUBSCRIBES)
     _needs(client, "Subscription", CREATE)
     values = _read(_body())
     _needs(client, TOPICS[values["topic"]], READ)
@@ -141,7 +141,7 @@ def _headers(told: Any) -> Mapping[str, str]:
 def end_subscription(resource_id: str) -> Response:
     """End a subscription; nothing more is sent."""
     client: Actor = g.actor
-    enter(client, READS)
+    enter(client, subscriptions.SUBSCRIBES)
     _needs(client, "Subscription", DELETE)
     try:
         subscription_id = UUID(resource_id)
@@ -154,7 +154,7 @@ def end_subscription(resource_id: str) -> Response:
 def read_status(resource_id: str) -> Response:
     """How a subscription goes: its status, and of how many events it told."""
     client: Actor = g.actor
-    enter(client, READS)
+    enter(client, subscriptions.SUBSCRIBES)
     _needs(client, "Subscription", READ)
     row = subscriptions.read_subscription(client, resource_id)
     tell(client, "Subscription", row["id"], [])

@@ -25,7 +25,7 @@ def test_the_lines_of_the_page_run(
     app: Flask, scene: Scene, seen: dict[str, Any], tmp_path: Path
 ) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     server = make_server("127.0.0.1", 0, app, threaded=True)
     serving = threading.Thread(target=server.serve_forever, daemon=True)
     over = threading.Event()

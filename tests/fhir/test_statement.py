@@ -74,6 +74,7 @@ def test_each_stated_parameter_answers_and_each_include(ehr: Client) -> None:
 def test_what_is_not_stated_is_refused(ehr: Client) -> None:
     for one in stated(ehr):
         kind, names = one["type"], {param["name"] for param in one["searchParam"]}
+        assert "conditionalDelete" not in one
         for name in {"name", "code", "wingspan", "subject.name", *FILTERS_OF_ALL} - names:
             answer = ehr.get(f"/{kind}", query_string={name: "x"})
             assert answer.status_code == 400 and name in answer.text, (kind, name)
@@ -83,6 +84,10 @@ def test_what_is_not_stated_is_refused(ehr: Client) -> None:
             ("DELETE", f"/{kind}/x"),
             ("POST", f"/{kind}"),
             ("DELETE", f"/{kind}"),
+            ("DELETE", f"/{kind}?_id=x"),
+            ("PATCH", f"/{kind}?_id=x"),
+            ("POST", f"/{kind}/$match"),
+            ("GET", f"/{kind}/x/$match"),
             ("GET", f"/{kind}/_history"),
             ("GET", f"/{kind}/x/$everything"),
         ):

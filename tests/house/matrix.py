@@ -65,7 +65,7 @@ def routes(app: Flask) -> dict[str, Any]:
     found = {}
     for rule in app.url_map.iter_rules():
         if rule.rule.startswith("/fhir/"):
-            continue  # EHR systems have a table of their own: tests/fhir/test_who_may.py
+            continue  # EHR systems have a table of their own: tests/fhir/matrix.txt
         path = re.sub(r"<[^>]*?:?(\w+)>", r"{\1}", rule.rule)
         offer = offers.get(rule.endpoint)
         path = path if offer is None else path.removeprefix("/api/v1")

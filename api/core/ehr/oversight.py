@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import and_, exists, not_, select
+from sqlalchemy import and_, exists, not_, or_, select
 
 from api.access.policies import Actor, Grant
 from api.audit.trail import audit_event_patients, audit_events
@@ -14,8 +14,12 @@ from api.db import Values, store
 
 
 def _within(reader: Actor, granted: Grant) -> Iterable[Condition]:
-    """Not one event in which a patient appears whom the client does not reach."""
-    t = audit_event_patients.c
+    """Not one event in which a patient appears whom the client does not reach.
+
+    What was refused to others names a record and no patient: whose it is can't be asked of it.
+    """
+    t, e = audit_event_patients.c, audit_events.c
+    yield or_(e.outcome == "ok", e.record_id.is_(None), e.actor_id == reader.user_id)
     yield not_(
         exists().where(
             and_(t.clinic_id == audit_events.c.clinic_id, t.event_id == audit_events.c.id),
