@@ -1,6 +1,7 @@
 """Subscriptions (R4 backport): rest-hook, by topic, ids alone, and only of what a client reads."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +9,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from api import clock, db
+from api import clock, config, db
+from api.core.ehr import subscriptions
 from api.core.ehr.subscriptions.tables import ehr_notifications, ehr_subscriptions
 from api.core.integration import goals
 from api.fhir.subscription import CONTENT, FILTER, TOPICS
@@ -240,3 +242,32 @@ def test_nothing_readable_lies_in_the_database(ehr: Client, receiver: Receiver) 
     with db.transaction() as store:
         rows = store.rows(select(ehr_subscriptions))
     assert "of-theirs" not in repr(rows) and receiver.url not in repr(rows)
+
+
+def test_old_notifications_go_and_what_waits_or_is_young_stays(
+    ehr: Client, scene: Scene, receiver: Receiver
+) -> None:
+    one, ended = begun(ehr, receiver), begun(ehr, receiver)
+    assert ehr("DELETE", f"/Subscription/{ended['id']}").status_code == 204
+    receiver.answer = lambda handler, _message: reply(handler, 503)
+    set_goal(scene)
+    work()
+    long_ago = clock.now() - timedelta(days=config.settings().keep_events_days + 1)
+    n, s = ehr_notifications.c, ehr_subscriptions.c
+    with db.within(scene.clinic_id), db.transaction() as store:
+        there = store.rows(select(n.state).where(n.clinic_id == scene.clinic_id))
+        assert not subscriptions.prune_notifications(), "nothing of it is old"
+        store.execute(update(ehr_notifications).values(updated_at=long_ago))
+        store.execute(update(ehr_subscriptions).values(updated_at=long_ago))
+        gone = update(ehr_subscriptions).where(s.id == UUID(ended["id"]))
+        store.execute(gone.values(deleted_at=long_ago))
+        while subscriptions.prune_notifications():
+            pass
+        left = store.rows(select(n.state, n.subscription_id).where(n.clinic_id == scene.clinic_id))
+        kept = [row["id"] for row in store.rows(select(s.id).where(s.client_id == ehr.client_id))]
+    assert sorted(row["state"] for row in there) == ["delivered"] * 2 + ["pending"] * 2
+    assert [row["state"] for row in left] == ["pending"] * 2  # the fixture's own waits too
+    assert UUID(one["id"]) in kept and UUID(ended["id"]) not in kept
+    status = ehr.get(f"/Subscription/{one['id']}/$status").json["entry"][0]["resource"]
+    told = {p["name"]: p for p in status["parameter"]}
+    assert told["events-since-subscription-start"]["valueString"] == "1"

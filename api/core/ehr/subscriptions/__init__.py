@@ -1,11 +1,13 @@
 """Subscriptions of EHR clients (R4 backport): kept by them, and told of what happens."""
 
 from api.core.ehr.subscriptions.keeping import (
+    SUBSCRIBES,
     SUBSCRIPTIONS,
     begin_subscription,
     end_subscription,
     read_subscription,
 )
+from api.core.ehr.subscriptions.pruning import prune_notifications
 from api.core.ehr.subscriptions.tables import CONTENTS, EVENT, HANDSHAKE
 from api.core.ehr.subscriptions.telling import Job, clinics_due, heed, send, settle, share_out, take
 
@@ -13,12 +15,14 @@ __all__ = [
     "CONTENTS",
     "EVENT",
     "HANDSHAKE",
+    "SUBSCRIBES",
     "SUBSCRIPTIONS",
     "Job",
     "begin_subscription",
     "clinics_due",
     "end_subscription",
     "heed",
+    "prune_notifications",
     "read_subscription",
     "send",
     "settle",
