@@ -1,0 +1,88 @@
+"""A bulk export on its way: how far it is, its end, and a worker that is killed."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from api import clock, db
+from api.access.policies import Actor
+from api.core.ehr.exports import Order, Piece, orders, work
+from api.core.ehr.exports.tables import RUNNING, bulk_chunks, bulk_exports
+from api.fhir import bulk_making
+from tests.fhir.charts import Client
+from tests.fhir.exporting import db_id, export, fetched, kick, manifest, worked
+
+
+def test_progress_gzip_and_deletion(ehr: Client, seen: dict[str, Any]) -> None:
+    at = kick(ehr, "/$export?_type=Goal,Observation")
+    waiting = ehr.get(at)
+    assert waiting.status_code == 202 and waiting.headers["Retry-After"]
+    assert 0 < len(waiting.headers["X-Progress"]) < 100
+    assert ehr.get(f"{at}/Goal").status_code == 404
+    worked()
+    told = manifest(ehr, at)
+    for one in told["output"]:
+        packed = fetched(ehr, one["url"], **{"Accept-Encoding": "gzip"})
+        assert packed == fetched(ehr, one["url"])
+    assert ehr("DELETE", at).status_code == 202
+    for path in (at, told["output"][0]["url"]):
+        assert ehr.get(path).status_code == 404
+        assert ehr.get(path).json["resourceType"] == "OperationOutcome"
+    assert ehr("DELETE", at).status_code == 404
+    with db.transaction() as store:
+        assert store.rows(select(bulk_chunks).where(bulk_chunks.c.export_id == db_id(at))) == []
+
+
+def test_nothing_readable_lies_in_the_database(ehr: Client, seen: dict[str, Any]) -> None:
+    kick(ehr, "/$export?_type=Patient&_typeFilter=Patient%3Fname=Canaria")
+    at = kick(ehr, "/$export?_type=Patient")
+    worked()
+    with db.transaction() as store:
+        rows = store.rows(select(bulk_chunks)) + store.rows(select(bulk_exports))
+    assert "Canaria" not in repr(rows) and manifest(ehr, at)["output"]
+
+
+def test_it_runs_out(ehr: Client, seen: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    at = kick(ehr, "/$export?_type=Goal")
+    worked()
+    later = clock.now() + timedelta(hours=25)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    while True:
+        with db.transaction():
+            if not orders.forget_expired():
+                break
+    monkeypatch.undo()
+    assert ehr.get(at).status_code == 404
+    with db.transaction() as store:
+        rows = store.rows(select(bulk_exports).where(bulk_exports.c.id == db_id(at)))
+    assert rows[0]["deleted_at"] is not None
+
+
+def test_a_killed_worker_loses_nothing_and_doubles_nothing(
+    ehr: Client, seen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_making, "CHUNK", 2)
+    whole = export(ehr)
+    at, pieces = kick(ehr), 0
+
+    def dying(client: Actor, order: Order) -> Piece:
+        nonlocal pieces
+        pieces += 1
+        if pieces % 7 == 0:
+            raise KeyboardInterrupt
+        return bulk_making.make(client, order)
+
+    for _ in range(100):
+        try:
+            if not work(dying):
+                break
+        except KeyboardInterrupt:
+            with db.transaction() as store:
+                e = bulk_exports.c
+                left = bulk_exports.update().where(e.id == db_id(at), e.state == RUNNING)
+                store.execute(left.values(lease_until=clock.now() - timedelta(seconds=1)))
+    told = manifest(ehr, at)
+    again = {one["type"]: fetched(ehr, one["url"]) for one in told["output"]}
+    assert pieces > 20 and again == whole
