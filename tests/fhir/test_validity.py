@@ -153,6 +153,21 @@ def test_a_planted_error_is_found(every: list[dict[str, Any]]) -> None:
         assert faults(PACKAGES[0], wrong) - known != set()
 
 
+def test_what_is_left_out_of_the_checks_is_the_tools_own() -> None:
+    """Both tools fail on what HL7's schema takes, in resources that are none of ours."""
+    more = {"extension": [{"url": "urn:example:x", "valueCode": "y"}]}
+    contact = {"resourceType": "Patient", "contact": [{"gender": "male", "_gender": more}]}
+    item = {"linkId": "1", "type": "string", "text": "How are you?"}
+    form = {"resourceType": "Questionnaire", "status": "active", "item": [item]}
+    for one, place in ((contact, "Patient.contact[]._gender"), (form, "Questionnaire.item[].text")):
+        assert not list(schema_check(one["resourceType"]).iter_errors(one))
+        raw = validator(PACKAGES[0]).validate_resource(one).issues
+        assert ("element.unknown", place) in {(i.code, _place(i.path)) for i in raw}
+    patient = importlib.import_module("fhirclient.models.patient").Patient
+    born = {"resourceType": "Patient", "birthDate": "1984-07-02", "_birthDate": more}
+    assert "_birthDate" not in patient(born, strict=True).as_json()
+
+
 def test_fhirclient_reads_every_resource_strictly(every: list[dict[str, Any]]) -> None:
     for one in every:
         kind = one["resourceType"]
