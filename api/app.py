@@ -227,26 +227,27 @@ def _heed(response: Response) -> Response:
     if response.status_code not in HEEDED:
         return response
     offer = _app().extensions["offers"].get(request.endpoint)
-    if offer is None or offer.heard is None:
+    heard = fhir.heard(request.endpoint) if offer is None else offer.heard
+    if heard is None:
         return response
     actor: Actor | None = getattr(g, "actor", None)
     if actor is None or actor.known is None or getattr(g, "refused_as", None) == Busy.kind:
         return response
     try:
-        crisis = _hear(offer, actor)
+        crisis = _hear(heard, actor)
     except Exception:
         log.exception("a refused form was not heard", extra={"request_id": g.request_id})
         return response
-    return response if crisis is None else problem.with_crisis(response, crisis)
+    return response if crisis is None else _no().with_crisis(response, crisis)
 
 
-def _hear(offer: Any, actor: Actor) -> dict[str, Any] | None:
+def _hear(heard: Any, actor: Actor) -> dict[str, Any] | None:
     trail.forget()
     trail.begin("alert:raise")
     try:
-        path, said = request.view_args or {}, read_json(request)
+        said = fhir.read_body() if fhir.is_ours(request.path) else read_json(request)
         with db.within(actor.clinic_id), db.transaction() as store:
-            crisis: dict[str, Any] | None = offer.heard(actor, **path, said=said)
+            crisis: Any = heard(actor, **(request.view_args or {}), said=said)
             if crisis is not None:
                 trail.write(store, actor.signature(), "ok")
     except Refusal:

@@ -35,6 +35,7 @@ STATUS: Final = {
     "unavailable": (503, "transient", "Not available just now."),
 }
 MAX_TOLD: Final = 20
+HEARD: Final = "Not kept; what it says of somebody's safety was told to the clinic all the same."
 FROM_HTTP: Final = {
     400: "unreadable",
     404: "not_found",
@@ -145,6 +146,14 @@ def problem(kind: str, detail: str, issues: list[dict[str, Any]] | None = None) 
     }
     body = {name: value for name, value in body.items() if value}
     return Response(orjson.dumps(body), status, content_type=MEDIA_TYPE)
+
+
+def with_crisis(response: Response, _crisis: dict[str, Any]) -> Response:
+    """The outcome, which says besides that somebody was told of what was answered."""
+    body = orjson.loads(response.get_data())
+    body["issue"].append(issue("informational", HEARD, "", "warning"))
+    response.set_data(orjson.dumps(body))
+    return response
 
 
 def issue(code: str, text: str, at: str = "", severity: str = "error") -> dict[str, Any]:

@@ -271,3 +271,32 @@ def test_a_consent_to_share_opens_a_chart_and_closes_it_again(
     assert (
         post(mine, sharing(theirs, "active") | {"provision": {"type": "deny"}}).status_code == 422
     )
+
+
+@pytest.mark.parametrize(("kind", "status"), [(None, 422), ("transaction", 422), ("batch", 200)])
+def test_answers_that_are_refused_are_heard(
+    mine: Client, theirs: str, kind: str | None, status: int
+) -> None:
+    said = answered(theirs, {1: 1, 9: 2})
+    wrong = said | {"item": [*said["item"], {"linkId": "phq9-77"}]}
+    entry = {"resource": wrong, "request": {"method": "POST", "url": "QuestionnaireResponse"}}
+    bundle = {"resourceType": "Bundle", "type": kind, "entry": [entry]}
+    path, body = ("", bundle) if kind else ("/QuestionnaireResponse", wrong)
+    answer = mine("POST", path, json=body)
+    assert answer.status_code == status and "phq9-77" not in answer.text, answer.text
+    assert status == 200 or "safety was told" in answer.text
+    with db.transaction() as store:
+        raised = store.rows(select(alerts).where(alerts.c.patient_id == UUID(theirs)))
+    assert {one["priority"] for one in raised} == {"immediate"}
+    assert mine.get(f"/QuestionnaireResponse?patient={theirs}").json["total"] == 0
+
+
+def test_refused_answers_of_a_chart_out_of_reach_are_told_to_nobody(
+    app: Flask, mine: Client, theirs: str, scene: Scene
+) -> None:
+    with db.transaction():
+        other = charts.register(app, scene.clinic_id).sign_in()
+    answer = other("POST", "/QuestionnaireResponse", json=answered(theirs, {9: 2}))
+    assert answer.status_code == 422 and "safety" not in answer.text
+    with db.transaction() as store:
+        assert not store.rows(select(alerts).where(alerts.c.patient_id == UUID(theirs)))

@@ -31,6 +31,7 @@ from api.core.ehr.reading import (
 )
 from api.core.ehr.sending import (
     find_shown,
+    hear_refused,
     record_sharing,
     send_answers,
     send_vitals,
@@ -76,6 +77,7 @@ __all__ = [
     "book_visit",
     "bring_patient",
     "find_shown",
+    "hear_refused",
     "move_visit",
     "record_sharing",
     "send_answers",

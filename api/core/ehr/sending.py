@@ -9,6 +9,7 @@ from api.core import gate
 from api.core.consents import consents, record_consent, withdraw_consent
 from api.core.ehr.identifiers import keep_identifiers
 from api.core.ehr.writing import CREATE, UPDATE, enter_to_write
+from api.core.outcomes.checkins.refused import hear_refused_new
 from api.core.outcomes.checkins.writing import receive_checkin
 from api.core.outcomes.instruments.definition import Instrument
 from api.core.outcomes.instruments.shelf import find_instrument
@@ -46,6 +47,12 @@ def send_answers(actor: Actor, patient_id: UUID, values: Values, ids: Sequence[V
     keep_identifiers(actor.clinic_id, "QuestionnaireResponse", row, list(ids))
     check_in_id: UUID = row["id"]
     return check_in_id
+
+
+def hear_refused(actor: Actor, patient_id: UUID, said: Values) -> Values | None:
+    """What answers that were refused say of somebody's safety raises its alert all the same."""
+    gate.admit(actor, CREATE)
+    return hear_refused_new(actor, patient_id, said, CREATE)
 
 
 def record_sharing(actor: Actor, patient_id: UUID, values: Values, ids: Sequence[Values]) -> UUID:

@@ -74,6 +74,12 @@ def _value(form: Form, at: str, one: Instrument, item: Item, answers: Any) -> in
     return None
 
 
+def answers_of(client: Actor, form: Form) -> dict[str, Any] | None:
+    """What of a form can be understood, whatever its faults: the instrument and its answers."""
+    one = _instrument(client, form)
+    return None if one is None else {"instrument": one.key, "answers": _values(form, one)}
+
+
 def _create(client: Actor, form: Form) -> str:
     said = form.said
     form.keeps("questionnaire", "status", "subject", "authored", "author", "source", "item")

@@ -14,6 +14,7 @@ from api.fhir.datatypes import Json
 from api.fhir.finding import read_one
 from api.fhir.kinds import KINDS
 from api.fhir.outcome import STATUS, Faulty, NotSupported, NotUnderstood, issues_of, outcome_of
+from api.fhir.writing.heard import hear
 from api.fhir.writing.storing import Hand, Stored, hand, version_of
 
 MAX_ENTRIES: Final = 200
@@ -79,6 +80,7 @@ def _alone(client: Actor, entry: Entry, base: str) -> Json:
         with apart():
             return _done(client, entry, base)
     except Refusal as refusal:
+        hear(client, entry.resource)
         status = STATUS.get(refusal.kind, (400, "", ""))[0]
         return {"response": {"status": str(status), "outcome": outcome_of(issues_of(refusal))}}
 

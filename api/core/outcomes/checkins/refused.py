@@ -20,12 +20,14 @@ from api.errors import Invalid
 MAX_KEY: Final = 60
 
 
-def hear_refused_new(actor: Actor, patient_id: UUID, said: Values) -> Values | None:
+def hear_refused_new(
+    actor: Actor, patient_id: UUID, said: Values, action: str = "check_in:log"
+) -> Values | None:
     """Crisis resources, when a check-in that was refused holds a positive safety answer.
 
     The alert is raised in the transaction that is open. None when it holds no such answer.
     """
-    patient = open_chart(actor, "check_in:log", patient_id)
+    patient = open_chart(actor, action, patient_id)
     try:
         one = known_instrument(patient["clinic_id"], str(said.get("instrument"))[:MAX_KEY])
     except Invalid:
