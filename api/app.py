@@ -247,7 +247,7 @@ def _hear(heard: Any, actor: Actor) -> dict[str, Any] | None:
     try:
         said = fhir.read_body() if fhir.is_ours(request.path) else read_json(request)
         with db.within(actor.clinic_id), db.transaction() as store:
-            crisis: Any = heard(actor, **(request.view_args or {}), said=said)
+            crisis: dict[str, Any] | None = heard(actor, **request.view_args or {}, said=said)
             if crisis is not None:
                 trail.write(store, actor.signature(), "ok")
     except Refusal:
