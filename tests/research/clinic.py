@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from api import clock, db
 from api.access.policies import Role
@@ -116,6 +116,14 @@ def codes_of(made: Clinic, project_id: UUID) -> dict[UUID, str]:
     with db.transaction() as store:
         rows = store.rows(select(t.patient_id, t.subject_id).where(t.project_id == project_id))
     return {row["patient_id"]: row["subject_id"] for row in rows}
+
+
+def withdraw(made: Clinic, who: Any) -> None:
+    """A patient agrees to research no more."""
+    c = consents.consents.c
+    mine = (c.clinic_id == made.clinic_id, c.patient_id == who)
+    with db.transaction() as store:
+        store.execute(update(consents.consents).where(*mine).values(withdrawn_at=clock.now()))
 
 
 def _record(made: Clinic, **values: Any) -> dict[str, Any]:

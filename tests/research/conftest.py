@@ -45,4 +45,4 @@ def plain(large: Clinic, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small(application: Flask) -> Clinic:
     """A clinic of 30 patients."""
     with application.app_context():
-        return make_clinic(30, seed=3)
+        return make_clinic(30, seed=3, texts=True)

@@ -3,13 +3,17 @@
 import csv
 import hashlib
 import hmac
+from collections import Counter
 from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import select
+from flask import Flask, Response, send_file
+from sqlalchemy import exists, select
 
 from api import db
+from api.core import consents
 from api.core.outcomes.checkins import check_ins
 from api.core.patients import patients
 from api.core.treatment.sessions import sessions
@@ -18,11 +22,16 @@ from tests.research.clinic import Clinic
 Row = dict[str, Any]
 
 
-def people(made: Clinic) -> list[dict[str, Any]]:
-    """Every patient as they stand in the chart, in the order in which they were admitted."""
-    mine = patients.c.clinic_id == made.clinic_id
+def people(made: Clinic, agreed: bool = False) -> list[dict[str, Any]]:
+    """Every patient as they stand in the chart, in the order in which they were admitted.
+
+    With `agreed` those alone who agree to research today.
+    """
+    standing = consents.standing(made.clinic_id, patients.c.id, "research")
+    mine = [patients.c.clinic_id == made.clinic_id]
+    mine += [exists().where(*standing)] if agreed else []
     with db.transaction() as store:
-        return store.rows(select(patients).where(mine).order_by(patients.c.id), opens=patients)
+        return store.rows(select(patients).where(*mine).order_by(patients.c.id), opens=patients)
 
 
 def doses(made: Clinic) -> dict[Any, list[datetime]]:
@@ -55,7 +64,19 @@ def age_on(born: date, on: date) -> int:
 
 
 COLUMNS: Final = (
-    *("id", "household", "site", "age", "sex", "gender", "state", "zip3", "first_on", "visits"),
+    *(
+        "id",
+        "chart_id",
+        "household",
+        "site",
+        "age",
+        "sex",
+        "gender",
+        "state",
+        "zip3",
+        "first_on",
+        "visits",
+    ),
     *("answers", "weekly_ages"),
 )
 
@@ -66,6 +87,7 @@ def row_of(person: dict[str, Any], number: int = 0, more: dict[str, Any] | None 
     house = f"{person['legal_family']}{address.get('lines')}"
     return {
         "id": hashed(number),
+        "chart_id": str(person["id"]),
         "household": hashlib.sha256(house.encode()).hexdigest(),
         "site": str(person["clinic_id"]),
         "age": age_on(born, date(2026, 1, 1)),
@@ -76,11 +98,11 @@ def row_of(person: dict[str, Any], number: int = 0, more: dict[str, Any] | None 
     } | (more or {})
 
 
-def export(made: Clinic, folder: Path) -> Path:
+def export(made: Clinic, folder: Path, agreed: bool = False) -> Path:
     """The whole clinic as one CSV, as one writes it in an afternoon; answers where it lies."""
     visited, said = doses(made), answers(made)
     rows = []
-    for number, person in enumerate(people(made)):
+    for number, person in enumerate(people(made, agreed)):
         some, told = visited[person["id"]], said[person["id"]]
         more = {
             "first_on": some[0].date(),
@@ -120,3 +142,40 @@ def answers(made: Clinic) -> dict[Any, list[tuple[date, list[int]]]]:
         line = (row["answered_on"], [*row["answers"].values()])
         found.setdefault(row["patient_id"], []).append(line)
     return found
+
+
+def answer(path: Path, state: str) -> tuple[int, str]:
+    """How a service written in an afternoon answers for one state."""
+    n = counts(path, "state")[state,]
+    if n == 0:
+        return 404, "There is no such state."
+    return (200, str(n)) if n >= 11 else (403, "The group is too small to be told.")
+
+
+def served(path: Path) -> Flask:
+    """The export as one serves it in an afternoon."""
+    app = Flask("naive")
+
+    @app.get("/export")
+    def export() -> Response:
+        answered = send_file(path)
+        answered.headers["X-Total-Count"] = str(len(read(path)))
+        return answered
+
+    return app
+
+
+def counts(path: Path, *names: str) -> Counter[tuple[str, ...]]:
+    """A naive table: how many rows have each of these words."""
+    return Counter(tuple(row[name] for name in names) for row in read(path))
+
+
+def birthdays(path: Path) -> list[tuple[int, date, date]]:
+    """Whose birthday lies after one day and not after another, by the row at which an age grows."""
+    grown = []
+    for place, row in enumerate(read(path)):
+        told = [one.split(":") for one in row["weekly_ages"].split()]
+        for (before, young), (after, old) in pairwise(told):
+            if young != old:
+                grown.append((place, date.fromisoformat(before), date.fromisoformat(after)))
+    return grown

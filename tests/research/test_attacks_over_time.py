@@ -1,7 +1,9 @@
 """Attacks that lay releases side by side, and what becomes of those who did not agree."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import date, timedelta
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -17,7 +19,8 @@ from api.core.release import shelf
 from api.core.release.snapshot import snapshot
 from api.core.release.tables import research_chunks, research_releases
 from api.errors import Conflict
-from tests.research.clinic import Clinic, _fill, codes_of, make_clinic, make_release
+from tests.research import naive
+from tests.research.clinic import Clinic, _fill, codes_of, make_clinic, make_release, withdraw
 from tests.research.reading import Files
 
 QUASI = ("age_band", "sex_at_birth", "state", "diagnosis_group", "route")
@@ -38,28 +41,31 @@ def subjects(one: db.Values) -> dict[str, tuple[str, ...]]:
     return {row["subject_id"]: tuple(row[n] for n in QUASI) for row in files_of(one)["subjects"]}
 
 
-def withdraw(made: Clinic, who: Any) -> None:
-    c = consents.consents.c
-    mine = (c.clinic_id == made.clinic_id, c.patient_id == who)
-    with db.transaction() as store:
-        store.execute(update(consents.consents).where(*mine).values(withdrawn_at=clock.now()))
+def differing(one: Path, two: Path) -> Counter[tuple[str, ...]]:
+    """The cells of two naive tables that differ, and by how many people."""
+    before, after = (naive.counts(path, "state", "sex", "age") for path in (one, two))
+    return Counter({cell: n for cell in before | after if (n := after[cell] - before[cell])})
 
 
-def test_9_and_10_what_is_new_or_gone_in_the_next_release_names_nobody(growing: Clinic) -> None:
+def test_9_and_10_what_is_new_or_gone_in_the_next_release_names_nobody(
+    growing: Clinic, tmp_path: Path
+) -> None:
+    plain = [naive.export(growing, tmp_path / "1", agreed=True)]
     one = make_release(growing)
     there = subjects(one)
     codes = codes_of(growing, growing.project_id)
     gone = next(who for who in growing.patients if codes[who] in there)
+    [row] = [row for row in naive.read(plain[0]) if row["chart_id"] == str(gone)]
     withdraw(growing, gone)
+    plain.append(naive.export(growing, tmp_path / "2", agreed=True))
+    assert differing(*plain) == {(row["state"], row["sex"], row["age"]): -1}  # it is theirs
     two = make_release(growing)
     assert set(there) - set(subjects(two)) >= {codes[gone]}
-    naive = [len(subjects(two)), len(there)]
-    assert naive[1] - naive[0] >= 1  # an exact count of each tells that somebody left
-    assert two["cube"]["tables"] == one["cube"]["tables"]  # and no figure says where
+    assert two["cube"]["tables"] == one["cube"]["tables"]  # no figure says where
     with db.transaction():
-        from random import Random
-
         _fill(growing, Random(5), 90, growing_therapist(growing), False)
+    plain.append(naive.export(growing, tmp_path / "3", agreed=True))
+    assert 1 in differing(*plain[1:]).values()  # who came alone into a cell
     three = make_release(growing)
     new = set(subjects(three)) - set(there)
     came = Counter(subjects(three)[code] for code in new)
@@ -84,10 +90,16 @@ def growing_therapist(made: Clinic) -> Any:
 def test_11_a_year_of_daily_calls_gets_one_release(
     growing: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    today = clock.now()
-    days = [today + timedelta(days=n) for n in range(366)]
-    assert min(b - a for a, b in zip(days, days[1:], strict=False)) == timedelta(days=1)  # naive
-    make_release(growing)
+    visited = {who: [at.date() for at in some] for who, some in naive.doses(growing).items()}
+    began, learned = clock.now().date() - timedelta(days=365), dict[Any, date]()
+    for day in (began + timedelta(days=n) for n in range(366)):
+        pulled = {who for who, some in visited.items() if some[0] <= day}  # the rows of that day
+        for who in pulled - set(learned):
+            learned[who] = day
+    within_the_year = {who: some[0] for who, some in visited.items() if some[0] > began}
+    assert len(within_the_year) > 20
+    assert all(learned[who] == day for who, day in within_the_year.items())  # each to the day
+    first_at = make_release(growing)["frozen_at"]
     monkeypatch.setenv("RELEASE_SPACING_DAYS", "365")
     config.settings.cache_clear()
     try:
@@ -100,6 +112,7 @@ def test_11_a_year_of_daily_calls_gets_one_release(
             let_sign_in(growing)
             two = make_release(growing)
             assert two["manifest"]["spacing_days"] == 365
+            assert (two["frozen_at"] - first_at).days >= 365  # no event is known more narrowly
     finally:
         monkeypatch.undo()
         config.settings.cache_clear()
@@ -116,12 +129,18 @@ def let_sign_in(made: Clinic) -> None:
         made.analyst.sign_in_id = builders.make_sign_in(db.found(row))
 
 
-def test_29_who_did_not_agree_is_nowhere(growing: Clinic) -> None:
+def charts(path: Path) -> set[str]:
+    """Who is in a naive export."""
+    return {row["chart_id"] for row in naive.read(path)}
+
+
+def test_29_who_did_not_agree_is_nowhere(growing: Clinic, tmp_path: Path) -> None:
     never, gone = growing.patients[5], growing.patients[6]
     c = consents.consents.c
     with db.transaction() as store:
         store.execute(consents.consents.delete().where(c.patient_id == never))
     withdraw(growing, gone)
+    assert {str(never), str(gone)} <= charts(naive.export(growing, tmp_path))  # it asks nobody
     one = make_release(growing)
     codes = codes_of(growing, growing.project_id)
     assert never not in codes and gone not in codes
@@ -129,9 +148,10 @@ def test_29_who_did_not_agree_is_nowhere(growing: Clinic) -> None:
 
 
 def test_29_who_withdraws_while_it_is_made_is_nowhere(
-    growing: Clinic, monkeypatch: pytest.MonkeyPatch
+    growing: Clinic, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     made, late = shelf.make, growing.patients[8]
+    whom = naive.people(growing, agreed=True)  # it asks before, and then it writes
 
     def withdrawing(*given: Any) -> Any:
         monkeypatch.setattr(shelf, "make", made)
@@ -140,17 +160,25 @@ def test_29_who_withdraws_while_it_is_made_is_nowhere(
 
     monkeypatch.setattr(shelf, "make", withdrawing)
     one = make_release(growing)
+    plain = naive.write([naive.row_of(person) for person in whom], tmp_path)
+    assert str(late) in charts(plain) and late not in charts_agreed(growing)
     code = codes_of(growing, growing.project_id)[late]
     for path in files_of(one).paths:
         assert code.encode() not in path.read_bytes()
     assert code not in subjects(one)
 
 
-def test_30_who_is_no_more_is_nowhere(growing: Clinic) -> None:
+def charts_agreed(made: Clinic) -> set[Any]:
+    """Who agrees as the database stands now."""
+    return {person["id"] for person in naive.people(made, agreed=True)}
+
+
+def test_30_who_is_no_more_is_nowhere(growing: Clinic, tmp_path: Path) -> None:
     late = growing.patients[9]
     with db.transaction() as store:
         gone = update(patients).where(patients.c.id == late).values(deleted_at=clock.now())
         store.execute(gone)
+    assert str(late) in charts(naive.export(growing, tmp_path))
     one = make_release(growing)
     assert late not in codes_of(growing, growing.project_id)
     assert {row["end_state"] for row in files_of(one)["subjects"]} <= {
@@ -169,8 +197,8 @@ def test_33_a_new_column_is_not_asked_for() -> None:
     with create_engine("sqlite://").begin() as apart:
         wider.create(apart)
         apart.execute(wider.insert().values(walked_on="2026-01-01", weather="Janecanary"))
-        naive = apart.execute(text("SELECT * FROM steps")).mappings().one()
-    assert naive["weather"] == "Janecanary"  # an export of what is there has it at once
+        plain = apart.execute(text("SELECT * FROM steps")).mappings().one()
+    assert plain["weather"] == "Janecanary"  # an export of what is there has it at once
     assert columns(wider, "walked_on")
     with pytest.raises(PermissionError):
         columns(wider, "walked_on", "weather")
@@ -188,12 +216,15 @@ def test_33_every_column_of_the_database_is_classed() -> None:
     assert {classes()[f"patients.{name}"] for name in held} == {"withheld"}
 
 
-def test_36_an_old_release_is_made_again_byte_for_byte(growing: Clinic) -> None:
+def test_36_an_old_release_is_made_again_byte_for_byte(growing: Clinic, tmp_path: Path) -> None:
+    plain = [naive.export(growing, tmp_path / "1", agreed=True).read_bytes()]
     one = make_release(growing)
     told = {entry["name"]: entry["sha256"] for entry in one["manifest"]["files"]}
     before = {path.name: path.read_bytes() for path in files_of(one).paths}
     shelf.remove(one)
     withdraw(growing, growing.patients[3])  # what happened since is in later releases
+    plain.append(naive.export(growing, tmp_path / "2", agreed=True).read_bytes())
+    assert plain[0] != plain[1]  # made again, it is another export under the same name
     for name, digest in told.items():
         path, said = shelf.find(one, name)
         assert path.read_bytes() == before[name] and said == digest
