@@ -203,6 +203,7 @@ TABLE: dict[str, dict[Role, Grant]] = {
     "research_release:read": {R: PROJECT, O: CLINIC},
     "research_release:make": {R: PROJECT_STEP_UP},
     "research_release:download": {R: PROJECT},
+    "research_limited:download": {R: PROJECT_STEP_UP},
     "research_cube:read": {R: PROJECT},
     "research_key:read": {R: PROJECT},
     "research_key:make": {R: PROJECT_STEP_UP},

@@ -9,8 +9,14 @@ from sqlalchemy import update
 from api import clock, db
 from api.core.consents import consents
 from api.core.integration.tables import RESEARCH, goals, moments, practices, steps
+from api.core.release.deidentify import POLICY_VERSION
 from api.core.release.freezing import make_next
-from api.core.release.tables import research_members, research_projects, research_releases
+from api.core.release.tables import (
+    DEIDENTIFIED,
+    research_members,
+    research_projects,
+    research_releases,
+)
 from api.demo.people import ZONE, Cast
 from api.demo.survey import BASELINE_DAYS_AGO
 
@@ -53,12 +59,13 @@ def _agree(cast: Cast, agreed: list[object]) -> None:
 
 def _ask(cast: Cast) -> None:
     keys = {"clinic_id": cast.clinic_id}
-    told = {"title": TITLE, "purpose": PURPOSE, "state": "open", "policy_version": "1.0.0"}
+    told = {"title": TITLE, "purpose": PURPOSE, "state": "open", "policy_version": POLICY_VERSION}
     opened = {"opened_by": cast.staff[OFFICER]}
-    project = db.store().add(research_projects, keys | told | opened)
+    tier = {"tier": DEIDENTIFIED}
+    project = db.store().add(research_projects, keys | told | opened | tier)
     of = keys | {"project_id": project["id"]}
     member = of | {"analyst_id": cast.staff[ANALYST], "added_at": clock.now()}
     db.store().execute(research_members.insert().values(**member))
     asked = {"number": 1, "state": "waiting", "requested_by": cast.staff[ANALYST]}
     empty = {"progress_percent": 0, "refused_for": [], "collapsed": {}}
-    db.store().add(research_releases, of | asked | empty)
+    db.store().add(research_releases, of | asked | empty | tier)

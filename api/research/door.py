@@ -19,7 +19,8 @@ De-identified outcomes. An analyst signs in with `POST /api/v1/auth/token` and s
 token as `Authorization: Bearer`; a project key opens what says so. Nothing that identifies anybody
 is reached here, and an analyst's token reaches nothing else. Refusals are problem documents (RFC
 9457). Rows are told by windows from the first dose, never by date; a count below eleven is not
-told.
+told. A project of tier C tells limited data sets (45 CFR 164.514(e)) to the analysts whom a data
+use agreement in force names: they are PHI, hold dates and postal codes, and no name.
 """
 NO_OPERATION = 405
 PROBLEM: dict[str, Any] = {

@@ -51,12 +51,14 @@ def list_keys(actor: Actor, project_id: Any, asked: Any) -> Listing:
     body=NewResearchKeySchema,
     answer=MadeResearchKeySchema,
     status=201,
+    errors=(409,),
     example={"name": "Laptop"},
 )
 def make_key(actor: Actor, project_id: Any, values: Values) -> Values:
     """Make a key of a project.
 
-    It reads this project's releases and cube for 90 days, and nothing else.
+    It reads this project's releases and cube for 90 days, and nothing else. 409 in a project of
+    tier C.
     """
     return release.make_key(actor, project_id, values)
 

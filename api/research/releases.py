@@ -35,6 +35,7 @@ class ReleaseSchema(Show):
     created_at = shown(Instant)
     updated_at = shown(Instant)
     number = shown(ma.fields.Integer)
+    tier = Choice(release.TIERS, required=True)
     state = Choice(release.RELEASE_STATES, required=True)
     progress_percent = shown(ma.fields.Integer)
     refused_for = Many(Choice(release.REASONS), required=True)
@@ -70,16 +71,17 @@ class ManifestSchema(Show):
     notice = shown(ma.fields.String)
     tier = shown(ma.fields.String)
     basis = shown(ma.fields.String)
+    agreement_id = shown(ma.fields.UUID, nullable=True)
     released_on = shown(ma.fields.String)
     schema_version = shown(ma.fields.String)
     policy_version = shown(ma.fields.String)
-    cube_version = shown(ma.fields.String)
+    cube_version = shown(ma.fields.String, nullable=True)
     code_sha256 = shown(ma.fields.String)
     spacing_days = shown(ma.fields.Integer)
     subjects = shown(ma.fields.Raw, metadata=MASKED)
-    k = shown(ma.fields.Integer)
+    k = shown(ma.fields.Integer, nullable=True)
     l = shown(ma.fields.Integer, nullable=True)  # noqa: E741
-    k_of_visits = shown(ma.fields.Integer)
+    k_of_visits = shown(ma.fields.Integer, nullable=True)
     quasi_identifiers = Many(ma.fields.String(), required=True)
     levels = shown(ma.fields.Dict, keys=ma.fields.String(), values=ma.fields.Integer())
     suppressed = Many(ma.fields.Nested(SuppressedSchema), required=True)
@@ -102,7 +104,8 @@ def request_release(actor: Actor, project_id: Any) -> Values:
     """Ask for the next release.
 
     The worker makes it; the list tells how far it is. 409 while one is made, or too soon after
-    the last (`RELEASE_SPACING_DAYS`).
+    the last (`RELEASE_SPACING_DAYS`; limited data sets keep no distance). 403 in a project of tier
+    C while no agreement in force names you.
     """
     return release.request_release(actor, project_id)
 
@@ -112,7 +115,8 @@ def read_manifest(actor: Actor, project_id: Any, number: int) -> Values:
     """Read what a release is.
 
     Its files with their hashes, the k and l reached, what was suppressed by which rule. A project
-    key opens this too.
+    key opens this too. Of a limited data set there is no k: 403 there while no agreement in force
+    names you.
     """
     return release.read_manifest(actor, project_id, number)
 
@@ -128,7 +132,8 @@ def open_file(actor: Actor, project_id: Any, number: int, name: str) -> Response
     """Fetch a file of a release.
 
     `ETag` is its SHA-256, `Range` is served, `If-None-Match` answers 304. A project key opens this
-    too, so that DuckDB, polars, pandas and R read it where it lies.
+    too, so that DuckDB, polars, pandas and R read it where it lies. A limited data set is PHI: no
+    key opens it, and it needs a sign-in of the last five minutes and an agreement that names you.
     """
     return _send(*release.open_file(actor, project_id, number, name))
 
@@ -147,14 +152,14 @@ def _send(path: Path, digest: str, one: Values) -> Response:
     """A file as it lies, whole or in part; a range that it does not have is not minded."""
     day = date.fromisoformat(one["manifest"]["released_on"])
     try:
-        return _sent(path, digest, day)
+        return _sent(path, digest, day, one)
     except RequestedRangeNotSatisfiable:
         request.environ.pop("HTTP_RANGE")
-        return _sent(path, digest, day)
+        return _sent(path, digest, day, one)
 
 
-def _sent(path: Path, digest: str, day: date) -> Response:
-    return send_file(
+def _sent(path: Path, digest: str, day: date, one: Values) -> Response:
+    answer = send_file(
         path.resolve(),
         mimetype=KINDS[path.suffix],
         as_attachment=True,
@@ -163,3 +168,6 @@ def _sent(path: Path, digest: str, day: date) -> Response:
         last_modified=datetime(day.year, day.month, day.day, tzinfo=UTC),
         conditional=True,
     )
+    if one["tier"] == release.LIMITED:
+        answer.headers["Cache-Control"] = "no-store"
+    return answer

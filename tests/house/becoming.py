@@ -7,6 +7,8 @@ from uuid import UUID
 from api import clock, db
 from api.access.policies import Role
 from api.access.users import CONSENTED, clinics, sign_ins, users
+from api.core import release
+from api.core.release.tables import research_agreements
 from api.core.team_reach import alert_duties, session_clinicians
 from tests import builders
 from tests.core import dosing, noting
@@ -279,6 +281,46 @@ def key_ended(world: World) -> None:
     world.caller("AY")("DELETE", path, **{"If-Match": "*"})
 
 
+def no_agreement(world: World) -> None:
+    """A project of limited data sets, with a release, of which nobody signed anything."""
+    with db.transaction():
+        world.ids["project_id"] = str(matrix.a_project(world, tier="C")["id"])
+
+
+def agreed(world: World) -> None:
+    """The same, once an agreement names the analyst."""
+    no_agreement(world)
+    today = clock.now().date()
+    body = {
+        "recipient": "R",
+        "signed_on": str(today),
+        "expires_on": str(today + DAY),
+        "analyst_ids": [str(world.scene["AY"].user_id)],
+        "uses": list(release.USES),
+        "terms": list(release.TERMS),
+        "consent_text_versions": ["1"],
+    }
+    path = f"/research/v1/projects/{world.ids['project_id']}"
+    project = world.move("PR", "POST", f"{path}/agreements", body)
+    world.ids["agreement_id"] = project["agreements"][0]["id"]
+
+
+def agreement_ended(world: World) -> None:
+    """The privacy officer ends the agreement."""
+    agreed(world)
+    path = f"/research/v1/projects/{world.ids['project_id']}/agreements"
+    world.move("PR", "POST", f"{path}/{world.ids['agreement_id']}/end", {})
+
+
+def agreement_expired(world: World) -> None:
+    """The agreement's last day passes."""
+    agreed(world)
+    mine = research_agreements.c.id == UUID(world.ids["agreement_id"])
+    past = {"expires_on": clock.now().date() - DAY}
+    with db.transaction() as store:
+        store.execute(research_agreements.update().where(mine).values(past))
+
+
 BECOMING: dict[str, Callable[[World], None]] = {
     "off_the_team": off_the_team,
     "on_duty": _duty(-HOUR, HOUR),
@@ -314,6 +356,10 @@ BECOMING: dict[str, Callable[[World], None]] = {
     "link_used": _link("used"),
     "unbound": unbound,
     "project_closed": project_closed,
+    "no_agreement": no_agreement,
+    "agreed": agreed,
+    "agreement_ended": agreement_ended,
+    "agreement_expired": agreement_expired,
     "key_ended": key_ended,
 }
 """By the names of the table."""

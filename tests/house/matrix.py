@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -282,9 +282,10 @@ def _by_core(name: str, make: Callable[[World], db.Values]) -> Callable[[World, 
     return recipe
 
 
-def a_project(world: World) -> db.Values:
+def a_project(world: World, tier: str = "B") -> db.Values:
     """A research project of the clinic's analyst, with a release that is ready."""
     body = {"title": "T", "purpose": "P", "analyst_ids": [world.scene["AY"].user_id]}
+    body |= {"tier": tier}
     project = release.open_project(world.scene["PR"].actor, body)
     clinic.put_release(project | {"clinic_id": world.scene.clinic_id}, world.scene["AY"].user_id)
     return project
@@ -295,6 +296,23 @@ def a_key(world: World) -> db.Values:
     project_id = UUID(world.id("project_id"))
     with db.transaction():
         return release.make_key(world.scene["AY"].actor, project_id, {"name": "K"})
+
+
+def an_agreement(world: World) -> db.Values:
+    """An agreement of the project."""
+    project_id = UUID(world.id("project_id"))
+    said = {"recipient": "R", "signed_on": date(2026, 1, 1)}
+    with db.transaction():
+        told = release.record_agreement(world.scene["PR"].actor, project_id, said)
+    made: db.Values = told["agreements"][-1]
+    return made
+
+
+def of_agreement(world: World, _persona: str) -> str:
+    """The agreement; its project is made first."""
+    if "agreement_id" not in world.ids:
+        world.ids["agreement_id"] = str(an_agreement(world)["id"])
+    return world.ids["agreement_id"]
 
 
 def of_key(world: World, _persona: str) -> str:
@@ -444,6 +462,7 @@ OF_PERSONA: dict[str, Callable[[World, str], str]] = {
     "theirs_id": of_request,
     "project_id": _by_core("project_id", a_project),
     "key_id": of_key,
+    "agreement_id": of_agreement,
     "name": lambda _world, _persona: "codebook.md",
     "delivery_id": a_delivery,
     "sign_in_id": lambda world, persona: str(

@@ -16,12 +16,12 @@ from api import clock, db
 from api.access.policies import Role
 from api.core.outcomes.checkins import check_ins
 from api.core.outcomes.instruments.catalogue import instrument
-from api.core.release import cube_picture, freezing, shelf
+from api.core.release import cube_picture, shelf
 from api.core.release.tables import research_keys
 from tests import builders
 from tests.conftest import Caller
 from tests.research import naive
-from tests.research.clinic import Clinic, make_clinic, open_project
+from tests.research.clinic import Clinic, let_the_worker_run, make_clinic, open_project
 
 DOOR = "/research/v1/projects"
 
@@ -61,7 +61,7 @@ def released(application: Flask, made: Clinic) -> str:
         assert asked.status_code == 202 and asked.json["state"] == "waiting", asked.text
         again = caller.post(f"{DOOR}/{made.project_id}/releases")
         assert again.status_code == 409 and again.json["state"] == "running"
-        assert freezing.make_next()
+        let_the_worker_run()
         listed = caller.get(f"{DOOR}/{made.project_id}/releases").json["items"]
         assert [(r["number"], r["state"], r["progress_percent"]) for r in listed] == [
             (1, "ready", 100)

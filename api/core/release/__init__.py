@@ -1,6 +1,11 @@
 """Release: the consenting cohort as files and figures in which nobody can be found."""
 
 from api.core.release import freezing as freezing  # the worker is told of it
+from api.core.release.agreed import TERMS as TERMS, USES as USES
+from api.core.release.agreements import (
+    end_agreement as end_agreement,
+    record_agreement as record_agreement,
+)
 from api.core.release.allowed import grants as grants
 from api.core.release.cube import CUTS as CUTS, OUTCOMES as OUTCOMES
 from api.core.release.deidentify import CODES as WINDOWS
@@ -18,7 +23,6 @@ from api.core.release.projects import (
     list_projects as list_projects,
     open_project as open_project,
     read_project as read_project,
-    record_agreement as record_agreement,
 )
 from api.core.release.releases import (
     draw_cube as draw_cube,
@@ -31,8 +35,10 @@ from api.core.release.releases import (
 )
 from api.core.release.shapes import shapes as shapes
 from api.core.release.tables import (
+    LIMITED as LIMITED,
     PROJECT_STATES as PROJECT_STATES,
     RELEASE_STATES as RELEASE_STATES,
+    TIERS as TIERS,
 )
 
 INSTRUMENTS = shapes()["scores"].fields[1].words
@@ -41,13 +47,18 @@ __all__ = [
     "CUTS",
     "INSTRUMENTS",
     "OUTCOMES",
+    "LIMITED",
     "PREFIX",
     "PROJECT_STATES",
     "REASONS",
     "RELEASE_STATES",
+    "TERMS",
+    "TIERS",
+    "USES",
     "WINDOWS",
     "change_project",
     "draw_cube",
+    "end_agreement",
     "find_project",
     "freezing",
     "grants",

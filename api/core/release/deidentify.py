@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-POLICY_VERSION: Final = "1.0.0"
+POLICY_VERSION: Final = "1.1.0"
 """Of the rules in this folder; it changes with any of them."""
 LEAST: Final = 11
 """The fewest patients that a published group holds (CMS: no cell of 1 to 10)."""
@@ -88,12 +88,10 @@ COUNTS: Final = ("1", "2", "3+")
 
 def age_band(birth_on: date | None, on: date) -> str | None:
     """The band of an age on one day, the first dose's; the oldest are one class, 90 or older."""
-    if birth_on is None:
-        return None
-    age = on.year - birth_on.year - ((on.month, on.day) < (birth_on.month, birth_on.day))
-    if age >= OLDEST:
-        return BANDS[-1]
-    return None if age < 18 else BANDS[max(0, age // 10 - 2)]
+    age = years(birth_on, on)
+    if age is None or age == OLDEST:
+        return BANDS[-1] if age else None
+    return BANDS[max(0, age // 10 - 2)]
 
 
 def wide_band(band: str) -> str:
@@ -113,6 +111,21 @@ def zip3(postal_code: str | None) -> str:
     digits = (postal_code or "").strip()
     sound = len(digits) >= 5 and digits[:5].isascii() and digits[:5].isdigit()
     return digits[:3] if sound and digits[:3] in ALLOWED_ZIP3 else "000"
+
+
+def zip5(postal_code: str | None, country: str | None) -> str | None:
+    """Five digits of a postal code of the United States, or None; for limited data sets alone."""
+    digits = (postal_code or "").strip()[:5]
+    sound = len(digits) == 5 and digits.isascii() and digits.isdigit()
+    return digits if sound and (country or "US") in ("US", "USA") else None
+
+
+def years(birth_on: date | None, on: date) -> int | None:
+    """The age on a day, of the oldest 90; None for somebody who is not of age."""
+    if birth_on is None:
+        return None
+    age = on.year - birth_on.year - ((on.month, on.day) < (birth_on.month, birth_on.day))
+    return None if age < 18 else min(age, OLDEST)
 
 
 def diagnosis_group(codes: Iterable[str]) -> str | None:

@@ -6,6 +6,7 @@ withdrew meanwhile, all of it is made anew.
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -16,13 +17,15 @@ from api import clock
 from api.audit import trail
 from api.config import settings
 from api.core import clocks
-from api.core.release import cohort, cube, deidentify as d, frozen, package, shelf
+from api.core.release import agreed, cohort, cube, deidentify as d, frozen, limited, package, shelf
 from api.core.release.anonymity import QUASI
 from api.core.release.choosing import Chosen, choose
 from api.core.release.gathering import gather
-from api.core.release.snapshot import batches, snapshot
+from api.core.release.shapes import shapes
+from api.core.release.snapshot import Snapshot, batches, snapshot
 from api.core.release.tables import (
     FAILED,
+    LIMITED,
     READY,
     REFUSED,
     RUNNING,
@@ -38,7 +41,11 @@ LEAST_SUBJECTS: Final = 50
 LEASE: Final = timedelta(minutes=30)
 TRIES: Final = 5
 """How often a release is begun anew because somebody withdrew while it was made."""
-TOO_FEW, CONSENT_MOVED = REASONS = ("cohort_too_small", "consent_withdrawn_meanwhile")
+TOO_FEW, CONSENT_MOVED, NOT_AGREED = REASONS = (
+    "cohort_too_small",
+    "consent_withdrawn_meanwhile",
+    "no_agreement_in_force",
+)
 """Why a release was refused."""
 
 
@@ -97,55 +104,113 @@ def _make(release: Values) -> None:
     for _ in range(TRIES):
         with transaction() as open_store:
             frozen.clear(open_store, release)
+            agreement = _agreement(open_store, release)
             cohort.give_codes(open_store, release["clinic_id"], release["project_id"])
-        chosen, collapsed, frozen_at = _freeze(release)
-        if chosen is None:
+        if release["tier"] == LIMITED and agreement is None:
+            return _end(release, REFUSED, {"refused_for": [NOT_AGREED]})
+        made = _freeze(release, agreement)
+        if made is None:
             return _end(release, REFUSED, {"refused_for": [TOO_FEW]})
-        if _publish(release, chosen, collapsed, frozen_at):
+        if _publish(release, made):
             return None
     return _end(release, REFUSED, {"refused_for": [CONSENT_MOVED]})
 
 
-def _freeze(release: Values) -> tuple[Chosen | None, frozen.Collapsed, Any]:
+def _agreement(open_store: Store, release: Values) -> Values | None:
+    """The agreement under which whoever asked may read a limited data set today."""
+    if release["tier"] != LIMITED:
+        return None
+    return agreed.in_force(_project(open_store, release), release["requested_by"])
+
+
+@dataclass
+class Made:
+    """Rows that were copied, of one moment: of whom, and by which agreement."""
+
+    chosen: Chosen
+    collapsed: frozen.Collapsed
+    frozen_at: Any
+    agreement: Values | None
+
+
+def _freeze(release: Values, agreement: Values | None) -> Made | None:
+    """Copy the rows; None, where too few would be told."""
     clinic_id = release["clinic_id"]
     with snapshot() as snap:
         frozen_at = clock.now()
-        chosen = choose(snap, release)
+        chosen = _choose(snap, release, agreement)
         if len(chosen.people) < LEAST_SUBJECTS:
-            return None, {}, frozen_at
+            return None
         copying, done = frozen.Copying(release), 0
         for people in batches(chosen.people):
-            copying.take(gather(snap, clinic_id, people, chosen.patterns))
+            if agreement is None:
+                copying.take(gather(snap, clinic_id, people, chosen.patterns))
+            else:
+                copying.take(limited.gather(snap, clinic_id, people))
             done += len(people)
             _say(release, done * 80 // len(chosen.people))
-        return chosen, copying.end(), frozen_at
+        return Made(chosen, copying.end(), frozen_at, agreement)
 
 
-def _publish(release: Values, chosen: Chosen, collapsed: frozen.Collapsed, frozen_at: Any) -> bool:
+def _choose(snap: Snapshot, release: Values, agreement: Values | None) -> Chosen:
+    if agreement is None:
+        return choose(snap, release)
+    people = limited.people(snap, release, agreement["consent_text_versions"])
+    return Chosen(people, (), {}, suppressed={})
+
+
+def _publish(release: Values, made: Made) -> bool:
     """Write the files, then say that the release is there; False when somebody withdrew."""
-    release = release | {"collapsed": collapsed}
+    release = release | {"collapsed": made.collapsed}
     counts = shelf.make(release, lambda percent: _say(release, 80 + percent // 5))
-    aggregates = cube.reckon(release)
-    ids = [person.patient_id for person in chosen.people]
+    aggregates = cube.reckon(release) if made.agreement is None else None
+    ids = [person.patient_id for person in made.chosen.people]
     with transaction() as open_store:
-        if any(True for _ in cohort.withdrawn(open_store, release["clinic_id"], ids)):
+        if _moved(open_store, release, made, ids):
             return False
         project = _project(open_store, release)
-        told = _told(release, chosen, counts)
+        told = _told(release, made.chosen, counts) | _under(made.agreement)
         values = {
             "state": READY,
-            "frozen_at": frozen_at,
+            "frozen_at": made.frozen_at,
             "finished_at": clock.now(),
             "lease_until": None,
             "progress_percent": 100,
-            "levels": list(chosen.levels),
-            "collapsed": collapsed,
+            "levels": list(made.chosen.levels),
+            "collapsed": made.collapsed,
             "manifest": package.manifest(project, release, told),
             "cube": aggregates,
         }
         open_store.change(research_releases, _again(open_store, release), values)
         _audit(open_store, release, ids)
     return True
+
+
+def _moved(open_store: Store, release: Values, made: Made, ids: Sequence[UUID]) -> bool:
+    """Whether somebody withdrew meanwhile, or the agreement that stood ended."""
+    if any(True for _ in cohort.withdrawn(open_store, release["clinic_id"], ids)):
+        return True
+    if made.agreement is None:
+        return False
+    now = _agreement(open_store, release)
+    if now is None or now["id"] != made.agreement["id"]:
+        return True
+    texts = made.agreement["consent_text_versions"]
+    return not set(ids) <= limited.agree(open_store, release["clinic_id"], texts)
+
+
+def _under(agreement: Values | None) -> Values:
+    """What the manifest of a limited data set tells beside: by which agreement; it has no k."""
+    if agreement is None:
+        return {}
+    nothing = dict.fromkeys(("k", "l", "k_of_visits", "cube_version"))
+    told: Values = {
+        "levels": {},
+        "suppressed": [],
+        "rare_words_collapsed": [],
+        "quasi_identifiers": [],
+    }
+    return nothing | told | {"agreement_id": str(agreement["id"]), "spacing_days": 0}
 
 
 def _told(release: Values, chosen: Chosen, counts: Mapping[str, int]) -> Values:
@@ -157,14 +222,14 @@ def _told(release: Values, chosen: Chosen, counts: Mapping[str, int]) -> Values:
         "l": chosen.l,
         "k_of_visits": chosen.k_of_visits,
         "quasi_identifiers": list(QUASI),
-        "levels": dict(zip(QUASI, chosen.levels, strict=True)),
+        "levels": dict(zip(QUASI, chosen.levels, strict=False)),
         "suppressed": [
             {"rule": rule, "subjects": d.masked(count)}
             for rule, count in sorted(chosen.suppressed.items())
         ],
         "rare_words_collapsed": sorted(
             f"{shape.name}.{one.name}"
-            for shape in shelf.shapes().values()
+            for shape in shapes().values()
             for one in shape.fields
             if one.rare is not None
         ),
@@ -219,7 +284,7 @@ def _audit(open_store: Store, release: Values, ids: Sequence[UUID]) -> None:
         "outcome": "ok",
         "door": "worker",
         "request_id": release["id"].hex,
-        "field_names": f"policy {d.POLICY_VERSION} release {release['number']}",
+        "field_names": f"policy {d.POLICY_VERSION} release {release['number']} {release['tier']}",
     }
     open_store.append(trail.audit_events, [event])
     keys = {"clinic_id": release["clinic_id"], "event_id": event["id"]}

@@ -13,7 +13,8 @@ from sqlalchemy import insert, select
 from api.core.release import deidentify as d
 from api.core.release.gathering import Row, Rows
 from api.core.release.shapes import DROP, NULL, Shape, shapes, wide_name
-from api.core.release.tables import research_chunks
+from api.core.release.tables import LIMITED, research_chunks, research_limited_rows
+from api.core.release.tiers import shapes_of
 from api.db import Store, Values, transaction
 
 IN_A_CHUNK: Final = 5000
@@ -26,12 +27,13 @@ class Copying:
 
     def __init__(self, release: Values) -> None:
         self._keys = {"clinic_id": release["clinic_id"], "release_id": release["id"]}
+        self._is_limited = release["tier"] == LIMITED
         self._rows: Rows = defaultdict(list)
         self._place: Counter[str] = Counter()
         self._words: dict[tuple[str, str], Counter[Any]] = defaultdict(Counter)
         self._rare = [
             (shape.name, place, one.name)
-            for shape in shapes().values()
+            for shape in shapes_of(release["tier"]).values()
             for place, one in enumerate(shape.fields)
             if one.rare is not None
         ]
@@ -64,9 +66,13 @@ class Copying:
     def _write(self, file: str, rows: list[Row]) -> None:
         place = self._place[file]
         self._place[file] += 1
-        chunk = {"file": file, "place": place, "rows": zlib.compress(orjson.dumps(rows), 1)}
+        chunk = self._keys | {"file": file, "place": place}
         with transaction() as store:
-            store.execute(insert(research_chunks), [self._keys | chunk])
+            if self._is_limited:
+                store.add(research_limited_rows, chunk | {"rows": rows})
+            else:
+                packed = zlib.compress(orjson.dumps(rows), 1)
+                store.execute(insert(research_chunks), [chunk | {"rows": packed}])
 
 
 def _rare(words: Counter[Any], rule: str) -> dict[str, str]:
@@ -83,14 +89,14 @@ def _rare(words: Counter[Any], rule: str) -> dict[str, str]:
 
 def clear(store: Store, release: Values) -> None:
     """Forget the rows of a release that is begun anew."""
-    t = research_chunks.c
-    mine = [t.clinic_id == release["clinic_id"], t.release_id == release["id"]]
-    store.execute(research_chunks.delete().where(*mine))
+    for table in (research_chunks, research_limited_rows):
+        mine = [table.c.clinic_id == release["clinic_id"], table.c.release_id == release["id"]]
+        store.execute(table.delete().where(*mine))
 
 
 def rows_of(release: Values, file: str, collapsed: Collapsed | None = None) -> Iterator[list[Row]]:
     """The rows of one file as they may be told, a chunk at a time, by subject."""
-    shape = shapes()[file]
+    shape = shapes_of(release["tier"])[file]
     words = (release["collapsed"] if collapsed is None else collapsed) or {}
     told = _Telling(shape, words)
     for chunk in _chunks(release, file):
@@ -98,18 +104,26 @@ def rows_of(release: Values, file: str, collapsed: Collapsed | None = None) -> I
 
 
 def _chunks(release: Values, file: str) -> Iterator[list[Row]]:
-    place = 0
-    while (rows := _chunk(release["clinic_id"], release["id"], file, place)) is not None:
+    read, place = _sealed if release["tier"] == LIMITED else _packed, 0
+    while (rows := read(release["clinic_id"], release["id"], file, place)) is not None:
         yield rows
         place += 1
 
 
-def _chunk(clinic_id: UUID, release_id: UUID, file: str, place: int) -> list[Row] | None:
+def _packed(clinic_id: UUID, release_id: UUID, file: str, place: int) -> list[Row] | None:
     t = research_chunks.c
     mine = [t.clinic_id == clinic_id, t.release_id == release_id, t.file == file, t.place == place]
     with transaction() as store:
         row = store.row(select(t.rows).where(*mine))
     return None if row is None else orjson.loads(zlib.decompress(row["rows"]))
+
+
+def _sealed(clinic_id: UUID, release_id: UUID, file: str, place: int) -> list[Row] | None:
+    t = research_limited_rows.c
+    mine = [t.clinic_id == clinic_id, t.release_id == release_id, t.file == file, t.place == place]
+    with transaction() as store:
+        row = store.row(select(research_limited_rows).where(*mine), opens=research_limited_rows)
+    return None if row is None else list(row["rows"])
 
 
 class _Telling:

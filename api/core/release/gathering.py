@@ -64,7 +64,7 @@ def visits(snap: Snapshot, clinic_id: UUID, people: Sequence[Person]) -> dict[UU
     """The visits of each of these."""
     s = sessions.c
     told = ("id", "patient_id", "kind", "first_dose_at", "started_at", "starts_at")
-    rows = _of(snap, sessions, clinic_id, people, told, s.state.in_(HELD))
+    rows = rows_of(snap, sessions, clinic_id, people, told, s.state.in_(HELD))
     by = {person.patient_id: person for person in people}
     found: dict[UUID, Visits] = {person.patient_id: Visits() for person in people}
     for row in rows:
@@ -84,10 +84,10 @@ def gather(
     """The rows of each file of these subjects; of `told` the visits that may be told, by code."""
     rows: Rows = defaultdict(list)
     seen = visits(snap, clinic_id, people)
-    doses, events = _ledger(snap, clinic_id, people)
+    doses, events = doses_and_events(snap, clinic_id, people)
     walked = _walked(snap, clinic_id, people)
     points = _points(snap, clinic_id, people)
-    signals = _signals(snap, clinic_id, people)
+    said = signals(snap, clinic_id, people)
     noticed = _moments(snap, clinic_id, people)
     for person in people:
         who, code = person.patient_id, person.subject_id
@@ -97,12 +97,12 @@ def gather(
         rows["steps"] += _steps(person, walked.get(who, []))
         rows["trail"] += _trails(person, walked.get(who, []))
         rows["moments"] += _counted(person, noticed.get(who, []))
-        rows["safety"] += _safety(person, signals.get(who, []), events.get(who, []))
+        rows["safety"] += _safety(person, said.get(who, []), events.get(who, []))
         rows["subjects"].append(_subject(person, seen[who], walked.get(who, [])))
     return rows
 
 
-def _of(
+def rows_of(
     snap: Snapshot,
     table: Table,
     clinic_id: UUID,
@@ -125,13 +125,13 @@ def _subject(person: Person, seen: Visits, walked: Sequence[Values]) -> Row:
     return [person.subject_id, *person.quasi, *more]
 
 
-def _ledger(
+def doses_and_events(
     snap: Snapshot, clinic_id: UUID, people: Sequence[Person]
 ) -> tuple[dict[UUID, list[float]], dict[UUID, list[tuple[Any, str]]]]:
     """By session the mg per kg of its standing doses, and by patient the adverse events."""
     told = ("id", "clinic_id", "patient_id", "session_id", "type", "measured_at", "corrects_id")
     kinds = ledger_entries.c.type.in_((DOSE, EVENT, "void"))
-    found = _of(
+    found = rows_of(
         *(snap, ledger_entries, clinic_id, people, (*told, "content")),
         kinds,
         opens=ledger_entries,
@@ -168,19 +168,22 @@ def _points(
     more = ("answered_on", "total", "band", "practice_id")
     known = [check_ins.c.state == "complete", check_ins.c.instrument.in_(list(catalogue()))]
     found: dict[UUID, scoring.Points] = {}
-    for row in _of(snap, check_ins, clinic_id, people, (*told, *more), *known):
+    for row in rows_of(snap, check_ins, clinic_id, people, (*told, *more), *known):
         person = by[row["patient_id"]]
         offset, before = person.offset(row["answered_on"]), row["answered_at"] < person.first_at
         scoring.place(found.setdefault(person.patient_id, {}), row, offset, before)
     return found
 
 
-def _signals(
+def signals(
     snap: Snapshot, clinic_id: UUID, people: Sequence[Person]
 ) -> dict[UUID, list[tuple[Any, str]]]:
+    """By patient the safety flags that their check-ins raised, each with its moment."""
     found: dict[UUID, list[tuple[Any, str]]] = defaultdict(list)
     mine = [alerts.c.check_in_id.is_not(None), alerts.c.flag.in_(flags())]
-    for row in _of(snap, alerts, clinic_id, people, ("patient_id", "flag", "answered_at"), *mine):
+    for row in rows_of(
+        snap, alerts, clinic_id, people, ("patient_id", "flag", "answered_at"), *mine
+    ):
         found[row["patient_id"]].append((row["answered_at"], row["flag"]))
     return found
 
@@ -201,16 +204,16 @@ def _walked(snap: Snapshot, clinic_id: UUID, people: Sequence[Person]) -> dict[U
     """By patient the steps that they share for research, each with its practice's category."""
     shared = practices.c.shared_with == RESEARCH
     told = ("id", "goal_id", "interval_days")
-    there = {row["id"]: row for row in _of(snap, practices, clinic_id, people, told, shared)}
+    there = {row["id"]: row for row in rows_of(snap, practices, clinic_id, people, told, shared)}
     named = goals.c.shared_with == RESEARCH
     categories = {
         row["id"]: row["category"]
-        for row in _of(snap, goals, clinic_id, people, ("id", "category"), named)
+        for row in rows_of(snap, goals, clinic_id, people, ("id", "category"), named)
     }
     stood = _pauses(snap, clinic_id, list(there))
     found: dict[UUID, list[Values]] = defaultdict(list)
     mine = steps.c.shared_with == RESEARCH
-    for row in _of(snap, steps, clinic_id, people, STEP, mine):
+    for row in rows_of(snap, steps, clinic_id, people, STEP, mine):
         practice = there.get(row["practice_id"])
         if practice is not None:
             category = categories.get(practice["goal_id"], d.OTHER)
@@ -272,7 +275,7 @@ def _strengths(person: Person, some: Sequence[Values]) -> Iterable[tuple[str, fl
 def _moments(snap: Snapshot, clinic_id: UUID, people: Sequence[Person]) -> dict[UUID, list[Any]]:
     found: dict[UUID, list[Any]] = defaultdict(list)
     told, mine = ("patient_id", "happened_on", "noticed_at"), moments.c.shared_with == RESEARCH
-    for row in _of(snap, moments, clinic_id, people, told, mine):
+    for row in rows_of(snap, moments, clinic_id, people, told, mine):
         found[row["patient_id"]].append(row["happened_on"] or row["noticed_at"])
     return found
 

@@ -13,9 +13,9 @@ from api.access.policies import Actor, Rights, Role
 from api.access.users import clinics, users
 from api.audit import trail
 from api.core.release.projects import find_project
-from api.core.release.tables import research_keys, research_members
+from api.core.release.tables import LIMITED, research_keys, research_members
 from api.db import Listing, Page, Values, found, match, page, store, within
-from api.errors import NotSignedIn
+from api.errors import Conflict, NotSignedIn
 
 PREFIX: Final = "ftr_"
 """How every key begins."""
@@ -38,7 +38,9 @@ def list_keys(actor: Actor, project_id: UUID, asked: Page) -> Listing:
 
 def make_key(actor: Actor, project_id: UUID, values: Values) -> Values:
     """A new key; `key` is told in this answer and never again."""
-    find_project(actor, "research_key:make", project_id)
+    project = find_project(actor, "research_key:make", project_id)
+    if project["tier"] == LIMITED:
+        raise Conflict("A limited data set is opened by no key.", state="limited", allowed=[])
     key = PREFIX + token_urlsafe(32)
     kept = {"hash": _digest(key), "expires_at": clock.now() + LASTS, "name": values["name"]}
     owner = {"clinic_id": actor.clinic_id, "project_id": project_id, "analyst_id": actor.user_id}

@@ -11,13 +11,13 @@ import orjson
 from api.core.outcomes import change
 from api.core.outcomes.instruments.catalogue import catalogue
 from api.core.release import deidentify as d
-from api.core.release.shapes import SCHEMA_VERSION, Field, Shape, shapes
+from api.core.release.shapes import SCHEMA_VERSION, Field, Shape
+from api.core.release.tables import DEIDENTIFIED
+from api.core.release.tiers import OF, Tier, shapes_of
 from api.core.release.writing import digest
 from api.db import Values
 
 PACKAGE, BOOK, BOOK_CSV = "datapackage.json", "codebook.md", "codebook.csv"
-BASIS: Final = "De-identified under HIPAA by Safe Harbor, 45 CFR 164.514(b)(2)"
-TYPES: Final = {"string": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
 Json = dict[str, Any]
 
 
@@ -31,12 +31,12 @@ def code_digest() -> str:
     return found.hexdigest()
 
 
-def describe(folder: Path, number: int) -> None:
+def describe(folder: Path, number: int, tier: str = DEIDENTIFIED) -> None:
     """Write the package and the code books of a release beside its files."""
-    (folder / BOOK).write_text(_book(number), encoding="utf-8")
-    (folder / BOOK_CSV).write_text(_book_csv(), encoding="utf-8", newline="")
+    (folder / BOOK).write_text(_book(number, tier), encoding="utf-8")
+    (folder / BOOK_CSV).write_text(_book_csv(tier), encoding="utf-8", newline="")
     (folder / PACKAGE).write_bytes(
-        orjson.dumps(_package(folder, number), option=orjson.OPT_INDENT_2)
+        orjson.dumps(_package(folder, number, tier), option=orjson.OPT_INDENT_2)
     )
 
 
@@ -55,25 +55,26 @@ def listed(folder: Path, counts: Mapping[str, int]) -> list[Json]:
     ]
 
 
-def _package(folder: Path, number: int) -> Json:
+def _package(folder: Path, number: int, tier: str) -> Json:
     """The package in the shape of Frictionless Data Package 1.0."""
     return {
         "profile": "tabular-data-package",
         "name": f"freshtrail-release-{number}",
         "version": f"{number}.0.0",
-        "title": f"De-identified outcomes, release {number}",
-        "description": f"{BASIS}. Tables of one release, told by windows from the first dose.",
-        "resources": [_resource(folder, shape) for shape in shapes().values()],
+        "title": f"{OF[tier].title}, release {number}",
+        "description": f"{OF[tier].basis}. Tables of one release, told from the first dose on.",
+        "resources": [_resource(folder, shape, tier) for shape in shapes_of(tier).values()],
     }
 
 
-def _resource(folder: Path, shape: Shape) -> Json:
+def _resource(folder: Path, shape: Shape, tier: str) -> Json:
     path = folder / f"{shape.name}.csv.gz"
     schema: Json = {"fields": [_field(one) for one in shape.fields], "missingValues": [""]}
     if shape.key:
         schema["primaryKey"] = list(shape.key)
-    if shape.name != "subjects":
-        there = {"resource": "subjects", "fields": "subject_id"}
+    subjects = next(iter(shapes_of(tier)))
+    if shape.name != subjects:
+        there = {"resource": subjects, "fields": "subject_id"}
         schema["foreignKeys"] = [{"fields": "subject_id", "reference": there}]
     return {
         "profile": "tabular-data-resource",
@@ -96,38 +97,49 @@ def _field(one: Field) -> Json:
         limits["enum"] = list(one.words)
     if one.low is not None:
         limits |= {"minimum": one.low, "maximum": one.high}
+    if one.pattern is not None:
+        limits["pattern"] = one.pattern
     if one.name == "subject_id":
-        limits |= {"required": True, "pattern": "[0-9a-f]{32}"}
-    kind: Json = {"name": one.name, "type": TYPES[one.kind], "description": one.says}
+        limits["required"] = True
+    kind: Json = {"name": one.name, "type": one.kind, "description": one.says}
     return kind | ({"constraints": limits} if limits else {})
 
 
-def _book(number: int) -> str:
+def _book(number: int, tier: str) -> str:
     """The code book as Markdown, for people."""
+    told: Tier = OF[tier]
     parts = [
         f"# Code book of release {number}",
-        f"{BASIS}. Never called anonymous: whoever could reach the key of codes could undo it.",
+        f"{told.basis}. {told.opening}",
         "Missing is empty (CSV) or null, never 0; `missing_reason` says why. A column is only ever"
         f" added. Names and meanings are those of schema {SCHEMA_VERSION}, policy"
         f" {d.POLICY_VERSION}.",
         "## Windows",
-        "Days are counted from the first dose, where the patient lives; no file holds a day.",
         _table(
             ("window", "stands for day", "from day", "to day"),
             [(w.code, w.nominal, w.first, w.last) for w in d.WINDOWS],
         ),
-        "The baseline is the last check-in before the first dose. Of several in a later window the"
-        " one nearest to its day counts. A window without one says `not_answered`, whether or not"
-        " it has come yet.",
-        *(_section(shape) for shape in shapes().values()),
+        *((PLACED,) if tier == DEIDENTIFIED else ()),
+        *(_section(shape) for shape in shapes_of(tier).values()),
         "## Instruments",
         _table(("instrument", "title", "version", "scoring", "range", "higher is"), _instruments()),
-        "## Change",
-        "Each verdict compares a total with the baseline of the same scoring; null where there is"
-        " no published rule or no baseline. Formulas, parameters and sources:",
-        _table(("instrument", "verdict", "parameters"), _verdicts()),
+        *(CHANGED if tier == DEIDENTIFIED else ()),
     ]
+    if tier == DEIDENTIFIED:
+        parts.append(_table(("instrument", "verdict", "parameters"), _verdicts()))
     return "\n\n".join(parts) + "\n"
+
+
+PLACED: Final = (
+    "The baseline is the last check-in before the first dose. Of several in a later window the one"
+    " nearest to its day counts. A window without one says `not_answered`, whether or not it has"
+    " come yet."
+)
+CHANGED: Final = (
+    "## Change",
+    "Each verdict compares a total with the baseline of the same scoring; null where there is no"
+    " published rule or no baseline. Formulas, parameters and sources:",
+)
 
 
 def _section(shape: Shape) -> str:
@@ -167,10 +179,10 @@ def _verdicts() -> Iterable[tuple[object, ...]]:
                 yield key, name, "; ".join(told)
 
 
-def _book_csv() -> str:
+def _book_csv(tier: str) -> str:
     """The same as a table, for programs."""
     lines = ["table,column,type,words,description\r\n"]
-    for shape in shapes().values():
+    for shape in shapes_of(tier).values():
         for one in shape.fields:
             cells = (shape.name, one.name, one.kind, "|".join(one.words), one.says)
             lines.append(",".join(f'"{cell}"' for cell in cells) + "\r\n")
@@ -179,26 +191,20 @@ def _book_csv() -> str:
 
 def manifest(project: Values, release: Values, told: Json) -> Json:
     """What a release is: by whom it may be cited, and how it was made."""
-    number = release["number"]
+    number, tier = release["number"], OF[release["tier"]]
     return {
         "project_id": str(project["id"]),
         "purpose": project["purpose"],
         "release": number,
         "supersedes": number - 1 if number > 1 else None,
-        "notice": "Use the newest release: who withdrew is in none that came later.",
-        "tier": "B",
-        "basis": BASIS,
+        "notice": tier.notice,
+        "tier": release["tier"],
+        "basis": tier.basis,
+        "agreement_id": None,
         "released_on": told.pop("released_on"),
         "schema_version": SCHEMA_VERSION,
         "policy_version": d.POLICY_VERSION,
         "code_sha256": code_digest(),
-        "residual_risks": RISKS,
+        "residual_risks": list(tier.risks),
         **told,
     }
-
-
-RISKS: Final = (
-    "Who knows the scores of a person at several windows may find their row: totals are exact.",
-    "Who receives two projects may match subjects by the same long run of totals.",
-    "Who keeps an older release sees which codes a newer one lacks.",
-)

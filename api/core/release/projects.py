@@ -10,11 +10,12 @@ from api.access.policies import Actor, Grant, Reach, Role
 from api.access.users import users
 from api.audit import trail
 from api.core import gate
+from api.core.release import agreed
 from api.core.release.deidentify import POLICY_VERSION
 from api.core.release.tables import (
     CLOSED,
+    DEIDENTIFIED,
     OPEN,
-    research_agreements,
     research_keys,
     research_members,
     research_projects,
@@ -22,7 +23,10 @@ from api.core.release.tables import (
 from api.db import Listing, Page, Values, found, match, page, store
 from api.errors import Conflict, Invalid, NotFound
 
-SHOWN = ("id", "version", "created_at", "updated_at", "title", "purpose", "state", "closed_at")
+SHOWN = (
+    *("id", "version", "created_at", "updated_at", "title", "purpose", "tier", "state"),
+    "closed_at",
+)
 
 
 def list_projects(actor: Actor, asked: Page) -> Listing:
@@ -30,18 +34,19 @@ def list_projects(actor: Actor, asked: Page) -> Listing:
     granted = gate.admit(actor, "research_project:read")
     mine = [research_projects.c.clinic_id == actor.clinic_id, bound(actor, granted)]
     listing = page(select(research_projects).where(*mine), research_projects, asked)
-    listing.items = [_show(row) for row in listing.items]
+    listing.items = [show(row) for row in listing.items]
     return listing
 
 
 def read_project(actor: Actor, project_id: UUID) -> Values:
     """One project with its analysts and agreements."""
-    return _show(find_project(actor, "research_project:read", project_id))
+    return show(find_project(actor, "research_project:read", project_id))
 
 
 def open_project(actor: Actor, values: Values) -> Values:
-    """A new project, for a purpose and for analysts of the clinic."""
+    """A new project, for a purpose and for analysts of the clinic; its tier stands for good."""
     gate.admit(actor, "research_project:open")
+    values.setdefault("tier", DEIDENTIFIED)
     analysts = _analysts(actor, values.pop("analyst_ids"))
     row = store().add(
         research_projects,
@@ -56,7 +61,7 @@ def open_project(actor: Actor, values: Values) -> Values:
     _bind(row, analysts)
     trail.about(research_projects.name, row["id"])
     trail.wrote([*values, "analyst_ids"])
-    return _show(row)
+    return show(row)
 
 
 def change_project(actor: Actor, project_id: UUID, version: int | None, values: Values) -> Values:
@@ -72,27 +77,25 @@ def change_project(actor: Actor, project_id: UUID, version: int | None, values: 
     if values.get("state") == CLOSED:
         values["closed_at"] = clock.now()
     trail.wrote(values)
-    return _show(store().change(research_projects, row, values))
+    return show(store().change(research_projects, row, values))
 
 
-def record_agreement(actor: Actor, project_id: UUID, values: Values) -> Values:
-    """A data use agreement that was signed, by who received data under it."""
-    row = find_project(actor, "research_project:change", project_id)
-    keys = {"clinic_id": actor.clinic_id, "project_id": project_id, "recorded_by": actor.user_id}
-    store().add(research_agreements, keys | values)
-    trail.wrote(values)
-    return _show(store().change(research_projects, row, {}))
+def find_project(actor: Actor, action: str, project_id: UUID, to_read: bool = False) -> Values:
+    """A project in reach; absent and out of reach look alike.
 
-
-def find_project(actor: Actor, action: str, project_id: UUID) -> Values:
-    """A project in reach; absent and out of reach look alike."""
+    `to_read` of its releases it must be by an agreement, where its tier asks for one: raises
+    `NotAllowed`.
+    """
     granted = gate.admit(actor, action)
     trail.about(research_projects.name, project_id)
     if actor.extras.get("project_id", project_id) != project_id:
         raise NotFound("There is no such record.")
     p = research_projects.c
     mine = [p.clinic_id == actor.clinic_id, p.id == project_id, bound(actor, granted)]
-    return found(store().row(select(research_projects).where(*mine)))
+    project = found(store().row(select(research_projects).where(*mine)))
+    if to_read:
+        agreed.refuse_unnamed(actor, project)
+    return project
 
 
 def bound(actor: Actor, granted: Grant) -> ColumnElement[bool]:
@@ -141,18 +144,17 @@ def _bind(project: Values, analysts: list[UUID]) -> None:
         store().execute(insert(research_members), rows)
 
 
-def _show(row: Values) -> Values:
-    m, a = research_members.c, research_agreements.c
+def show(row: Values) -> Values:
+    """A project as it is told: with its analysts and agreements."""
+    m = research_members.c
     named = [m.clinic_id == row["clinic_id"], m.project_id == row["id"]]
-    of = [a.clinic_id == row["clinic_id"], a.project_id == row["id"]]
     people = select(users.c.id, users.c.display_name).join(
         research_members,
         (m.clinic_id == users.c.clinic_id) & (m.analyst_id == users.c.id),
     )
-    signed = select(a.recipient, a.signed_on, a.expires_on).where(*of).order_by(a.id)
     return {
         **{name: row[name] for name in SHOWN},
         "policy_version": row["policy_version"],
         "analysts": store().rows(people.where(*named).order_by(users.c.id)),
-        "agreements": store().rows(signed),
+        "agreements": agreed.listed(row),
     }

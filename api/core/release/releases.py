@@ -11,12 +11,15 @@ from api import clock
 from api.access.policies import Actor
 from api.audit import trail
 from api.config import settings
+from api.core import gate
 from api.core.release import cube, shelf
 from api.core.release.cube_picture import Drawn, draw
 from api.core.release.package import BOOK
 from api.core.release.projects import find_project
 from api.core.release.tables import (
     CLOSED,
+    DEIDENTIFIED,
+    LIMITED,
     READY,
     UNDER_WAY,
     WAITING,
@@ -24,15 +27,18 @@ from api.core.release.tables import (
     research_releases,
 )
 from api.db import Listing, Page, Values, found, page, store
-from api.errors import Conflict
+from api.errors import Conflict, NotFound
 
-SHOWN = ("id", "version", "created_at", "updated_at", "number", "state", "progress_percent")
+SHOWN = (
+    *("id", "version", "created_at", "updated_at", "number", "tier", "state"),
+    "progress_percent",
+)
 READ = "research_release:read"
 
 
 def list_releases(actor: Actor, project_id: UUID, asked: Page) -> Listing:
     """The releases of a project, the oldest first; what was refused says by which rule."""
-    find_project(actor, READ, project_id)
+    find_project(actor, READ, project_id, to_read=True)
     r = research_releases.c
     mine = [r.clinic_id == actor.clinic_id, r.project_id == project_id]
     listing = page(select(research_releases).where(*mine), research_releases, asked)
@@ -42,7 +48,7 @@ def list_releases(actor: Actor, project_id: UUID, asked: Page) -> Listing:
 
 def request_release(actor: Actor, project_id: UUID) -> Values:
     """Ask for the next release; the worker makes it."""
-    project = find_project(actor, "research_release:make", project_id)
+    project = find_project(actor, "research_release:make", project_id, to_read=True)
     store().hold(research_projects, project)
     if project["state"] == CLOSED:
         raise Conflict("This project is closed.", state=CLOSED, allowed=[])
@@ -56,6 +62,7 @@ def request_release(actor: Actor, project_id: UUID) -> Values:
             "clinic_id": actor.clinic_id,
             "project_id": project_id,
             "number": (last["number"] or 0) + 1,
+            "tier": project["tier"],
             "state": WAITING,
             "requested_by": actor.user_id,
             "progress_percent": 0,
@@ -74,36 +81,45 @@ def _refuse_too_soon(project: Values) -> None:
     running = store().row(select(r.number).where(*mine, r.state.in_(UNDER_WAY)))
     if running is not None:
         raise Conflict("A release is being made.", state="running", allowed=[])
-    since = clock.now() - timedelta(days=settings().spacing_days)
+    days = settings().spacing_days if project["tier"] == DEIDENTIFIED else 0
+    since = clock.now() - timedelta(days=days)
     near = select(r.number).where(*mine, r.state == READY, r.frozen_at > since)
-    if settings().spacing_days and store().row(near) is not None:
+    if (
+        settings().spacing_days
+        and project["tier"] == DEIDENTIFIED
+        and store().row(near) is not None
+    ):
         detail = f"Releases lie at least {settings().spacing_days} days apart."
         raise Conflict(detail, state="too_soon", allowed=[])
 
 
 def read_manifest(actor: Actor, project_id: UUID, number: int) -> Values:
     """What a release is: its files with their hashes, its k and l, what was suppressed and why."""
-    manifest: Values = _ready(find_project(actor, READ, project_id), number)["manifest"]
+    project = find_project(actor, READ, project_id, to_read=True)
+    manifest: Values = _ready(project, number)["manifest"]
     return manifest
 
 
 def open_file(actor: Actor, project_id: UUID, number: int, name: str) -> tuple[Path, str, Values]:
     """A file of a release, its SHA-256, and the release."""
-    release = _ready(find_project(actor, "research_release:download", project_id), number)
+    project = find_project(actor, "research_release:download", project_id, to_read=True)
+    if project["tier"] == LIMITED:
+        gate.admit(actor, "research_limited:download")
+    release = _ready(project, number)
     path, digest = shelf.find(release, name)
     return path, digest, release
 
 
 def open_codebook(actor: Actor, project_id: UUID, number: int) -> tuple[Path, str, Values]:
     """The code book of a release."""
-    release = _ready(find_project(actor, READ, project_id), number)
+    release = _ready(find_project(actor, READ, project_id, to_read=True), number)
     path, digest = shelf.find(release, BOOK)
     return path, digest, release
 
 
 def read_cube(actor: Actor, project_id: UUID, cut: str) -> Values:
     """One cut of the cube of the newest release: rows by instrument, window and group."""
-    release = _newest(find_project(actor, "research_cube:read", project_id))
+    release = _of_cube(find_project(actor, "research_cube:read", project_id))
     return {
         "cut": cut,
         "cube_version": release["cube"]["version"],
@@ -115,7 +131,7 @@ def read_cube(actor: Actor, project_id: UUID, cut: str) -> Values:
 
 def draw_cube(actor: Actor, project_id: UUID, cut: str, instrument: str) -> str:
     """The means of one instrument by window, with their intervals, as a picture."""
-    release = _newest(find_project(actor, "research_cube:read", project_id))
+    release = _of_cube(find_project(actor, "research_cube:read", project_id))
     rows = [row for row in cube.cells(release["cube"], cut) if row["instrument"] == instrument]
     return draw(Drawn(instrument, cut, release["number"], release["manifest"]["released_on"], rows))
 
@@ -136,6 +152,13 @@ def _ready_of(project: Values) -> Select[Any]:
     r = research_releases.c
     mine = [r.clinic_id == project["clinic_id"], r.project_id == project["id"]]
     return select(research_releases).where(*mine, r.state == READY)
+
+
+def _of_cube(project: Values) -> Values:
+    """The newest release of which there is a cube; there is none of a limited data set."""
+    if project["tier"] == LIMITED:
+        raise NotFound("There is no such record.")
+    return _newest(project)
 
 
 def _show(row: Values) -> Values:

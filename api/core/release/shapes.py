@@ -36,7 +36,10 @@ DROP, NULL = "drop", "null"
 
 @dataclass(frozen=True)
 class Field:
-    """One column: its name, kind (`string`, `integer`, `number`, `boolean`), and its words."""
+    """One column: its name, kind (`string`, `integer`, `number`, `boolean`, `date`), its words.
+
+    What has a `pattern` is none of a list: every value is written so and not otherwise.
+    """
 
     name: str
     kind: str
@@ -45,6 +48,7 @@ class Field:
     rare: str | None = None
     low: float | None = None
     high: float | None = None
+    pattern: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,8 @@ class Shape:
         return [field.name for field in self.fields].index(name)
 
 
-def _text(name: str, says: str, words: tuple[str, ...] = (), rare: str | None = None) -> Field:
+def text(name: str, says: str, words: tuple[str, ...] = (), rare: str | None = None) -> Field:
+    """A column of words."""
     return Field(name, "string", says, words, rare)
 
 
@@ -69,8 +74,13 @@ def _count(name: str, says: str) -> Field:
     return Field(name, "integer", says, low=0, high=100_000)
 
 
-SUBJECT = _text("subject_id", "Random code of one patient in this project, 32 hexadecimal digits.")
-WINDOW = _text("window", "Stretch of days from the first dose; days lie nowhere.", d.CODES)
+SUBJECT = Field(
+    "subject_id",
+    "string",
+    "Random code of one patient in this project, 32 hexadecimal digits.",
+    pattern="[0-9a-f]{32}",
+)
+WINDOW = text("window", "Stretch of days from the first dose; days lie nowhere.", d.CODES)
 
 
 def _subjects() -> Shape:
@@ -80,15 +90,15 @@ def _subjects() -> Shape:
         "One row for each subject.",
         (
             SUBJECT,
-            _text("age_band", "Age at the first dose.", (*d.BANDS, *d.WIDE_BANDS, *withheld)),
-            _text("sex_at_birth", "Recorded at birth.", (*d.SEXES, *withheld)),
-            _text("state", "State of residence.", (*sorted(d.STATES), *withheld)),
-            _text("diagnosis_group", "Group of the ICD-10-CM code.", (*d.DIAGNOSES, *withheld)),
-            _text("route", "How the first course is given.", (*ROUTES, *withheld)),
-            _text("medicine", "Of the first course.", (*MEDICINES, UNKNOWN), NULL),
-            _text("practised_in_window", IN_WINDOW, (YES, NO)),
-            _text("suicidality", "A safety item was ever positive (sensitive).", (YES, NO)),
-            _text("end_state", "How treatment stands.", ("in_treatment", "discharged"), NULL),
+            text("age_band", "Age at the first dose.", (*d.BANDS, *d.WIDE_BANDS, *withheld)),
+            text("sex_at_birth", "Recorded at birth.", (*d.SEXES, *withheld)),
+            text("state", "State of residence.", (*sorted(d.STATES), *withheld)),
+            text("diagnosis_group", "Group of the ICD-10-CM code.", (*d.DIAGNOSES, *withheld)),
+            text("route", "How the first course is given.", (*ROUTES, *withheld)),
+            text("medicine", "Of the first course.", (*MEDICINES, UNKNOWN), NULL),
+            text("practised_in_window", IN_WINDOW, (YES, NO)),
+            text("suicidality", "A safety item was ever positive (sensitive).", (YES, NO)),
+            text("end_state", "How treatment stands.", ("in_treatment", "discharged"), NULL),
         ),
         ("subject_id",),
     )
@@ -107,16 +117,17 @@ def _sessions() -> Shape:
         (
             SUBJECT,
             WINDOW,
-            _text("kind", "Kind of session.", KINDS, DROP),
-            _text("held", "How many were held, up to three and more.", d.COUNTS),
-            _text("mg_per_kg", "Mean dose of the window in mg per kg, in bands.", d.DOSES, NULL),
+            text("kind", "Kind of session.", KINDS, DROP),
+            text("held", "How many were held, up to three and more.", d.COUNTS),
+            text("mg_per_kg", "Mean dose of the window in mg per kg, in bands.", d.DOSES, NULL),
         ),
         ("subject_id", "window", "kind"),
     )
 
 
 @cache
-def _bands() -> tuple[str, ...]:
+def bands() -> tuple[str, ...]:
+    """The bands of totals of all instruments."""
     return tuple(sorted({band.code for one in _every() for band in one.bands}))
 
 
@@ -125,11 +136,13 @@ def _every() -> tuple:  # type: ignore[type-arg]
     return tuple(one for there in editions().values() for one in there.values())
 
 
-def _versions() -> tuple[str, ...]:
+def versions() -> tuple[str, ...]:
+    """The versions of items that ever were."""
     return tuple(sorted({one.version for one in _every()}))
 
 
-def _scorings() -> tuple[str, ...]:
+def scorings() -> tuple[str, ...]:
+    """The versions of scoring that ever were."""
     return tuple(sorted({one.scoring_version for one in _every()}))
 
 
@@ -140,7 +153,7 @@ def _verdicts() -> tuple[Field, ...]:
         ),
         Field("response", "boolean", "By the instrument's published rule."),
         Field("remission", "boolean", "By the instrument's published rule."),
-        _text("reliable_change", "By the reliable change index, beyond 1.96.", RELIABLE),
+        text("reliable_change", "By the reliable change index, beyond 1.96.", RELIABLE),
         Field("deterioration", "boolean", "Reliably worse than the baseline."),
     )
 
@@ -151,13 +164,13 @@ def _scores() -> Shape:
         "Totals, one row for each subject, instrument and window.",
         (
             SUBJECT,
-            _text("instrument", "Key of the instrument.", tuple(catalogue()), DROP),
-            _text("instrument_version", "Of its items.", _versions()),
-            _text("scoring_version", "Of its scoring; null without an answer.", _scorings()),
+            text("instrument", "Key of the instrument.", tuple(catalogue()), DROP),
+            text("instrument_version", "Of its items.", versions()),
+            text("scoring_version", "Of its scoring; null without an answer.", scorings()),
             WINDOW,
             Field("total", "number", "In points; null is missing, never 0.", low=0, high=1000),
-            _text("band", "Band of the total.", _bands()),
-            _text("missing_reason", "Why there is no total.", MISSING),
+            text("band", "Band of the total.", bands()),
+            text("missing_reason", "Why there is no total.", MISSING),
             *_verdicts(),
         ),
         ("subject_id", "instrument", "window"),
@@ -183,7 +196,7 @@ KEY: Final = ("subject_id",)
 
 
 def _practice(name: str, says: str, *fields: Field) -> Shape:
-    category = _text("category", "Category of the practice's goal.", CATEGORIES, d.OTHER)
+    category = text("category", "Category of the practice's goal.", CATEGORIES, d.OTHER)
     return Shape(name, says, (SUBJECT, category, WINDOW, *fields))
 
 
@@ -207,13 +220,13 @@ def _shapes() -> tuple[Shape, ...]:
             "trail",
             "What the steps add up to, in windows in which one was walked.",
             Field("strength", "number", "0 to 1, to two places.", low=0, high=1),
-            _text("stage", "Word for the strength.", stages),
-            _text("formula", "Version of the formula.", (FORMULA,)),
+            text("stage", "Word for the strength.", stages),
+            text("formula", "Version of the formula.", (FORMULA,)),
         ),
         Shape(
             "moments",
             "Moments noticed and shared for research, counted.",
-            (SUBJECT, WINDOW, _text("moments", "How many, up to three and more.", d.COUNTS)),
+            (SUBJECT, WINDOW, text("moments", "How many, up to three and more.", d.COUNTS)),
             ("subject_id", "window"),
         ),
         Shape(
@@ -222,8 +235,8 @@ def _shapes() -> tuple[Shape, ...]:
             (
                 SUBJECT,
                 WINDOW,
-                _text("source", "Where it was said.", ("check_in", "session")),
-                _text("code", "What was said.", (*flags(), *EVENTS), d.OTHER),
+                text("source", "Where it was said.", ("check_in", "session")),
+                text("code", "What was said.", (*flags(), *EVENTS), d.OTHER),
             ),
         ),
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from api.config import settings
 from api.core.release import frozen, package, writing
-from api.core.release.shapes import shapes as shapes
+from api.core.release.tiers import shapes_of
 from api.db import Values, new_id
 from api.errors import NotFound, Unavailable
 
@@ -30,10 +30,11 @@ def make(release: Values, say: Say = lambda _percent: None) -> Mapping[str, int]
     fresh.mkdir(parents=True, mode=0o700)
     counts: dict[str, int] = {}
     try:
-        for done, shape in enumerate(shapes().values(), 1):
+        shapes = shapes_of(release["tier"])
+        for done, shape in enumerate(shapes.values(), 1):
             counts[shape.name] = writing.write(fresh, shape, frozen.rows_of(release, shape.name))
-            say(done * 100 // len(shapes()))
-        package.describe(fresh, release["number"])
+            say(done * 100 // len(shapes))
+        package.describe(fresh, release["number"], release["tier"])
         shutil.rmtree(place, ignore_errors=True)
         os.replace(fresh, place)
     finally:

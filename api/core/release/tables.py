@@ -18,7 +18,7 @@ from sqlalchemy import (
     Uuid,
 )
 
-from api.db import Instant, metadata, of, tenant_table
+from api.db import Instant, Sealed, metadata, of, tenant_table
 
 OPEN, CLOSED = PROJECT_STATES = ("open", "closed")
 WAITING, RUNNING, READY, REFUSED, FAILED = RELEASE_STATES = (
@@ -28,6 +28,8 @@ WAITING, RUNNING, READY, REFUSED, FAILED = RELEASE_STATES = (
     "refused",
     "failed",
 )
+DEIDENTIFIED, LIMITED = TIERS = ("B", "C")
+"""How rows are told: de-identified (Safe Harbor), or as a limited data set, which is PHI."""
 UNDER_WAY: Final = (WAITING, RUNNING)
 
 research_projects = tenant_table(
@@ -36,12 +38,14 @@ research_projects = tenant_table(
     Column("purpose", Text, nullable=False),
     Column("state", String(20), nullable=False),
     Column("policy_version", String(20), nullable=False),
+    Column("tier", String(1), nullable=False, server_default=DEIDENTIFIED),
     Column("opened_by", Uuid, nullable=False),
     Column("closed_at", Instant),
     of("users", "opened_by"),
     CheckConstraint(f"state IN {PROJECT_STATES}", name="state"),
     patient=False,
 )
+"""`tier` stands from the opening on: codes of one tier never stand beside rows of the other."""
 research_members = Table(
     "research_members",
     metadata,
@@ -62,12 +66,29 @@ research_agreements = tenant_table(
     Column("signed_on", Date, nullable=False),
     Column("expires_on", Date),
     Column("recorded_by", Uuid, nullable=False),
+    Column("uses", JSON),
+    Column("terms", JSON),
+    Column("consent_text_versions", JSON),
+    Column("ended_at", Instant),
     of("research_projects", "project_id"),
     of("users", "recorded_by"),
     patient=False,
 )
-"""Data use agreements, 45 CFR 164.514(e)(4), by who received data under them."""
+"""Data use agreements, 45 CFR 164.514(e)(4), by who received data under them. One for a limited
+data set says for what (`uses`), what was agreed (`terms`), and to which texts of the consent to
+research patients must have agreed."""
 Index("ix_research_agreements_project", *research_agreements.c["clinic_id", "project_id"])
+research_agreement_users = Table(
+    "research_agreement_users",
+    metadata,
+    Column("clinic_id", Uuid, nullable=False),
+    Column("agreement_id", Uuid, nullable=False),
+    Column("analyst_id", Uuid, nullable=False),
+    PrimaryKeyConstraint("clinic_id", "agreement_id", "analyst_id"),
+    of("research_agreements", "agreement_id"),
+    of("users", "analyst_id"),
+)
+"""The analysts whom an agreement names; nobody else reads a limited data set under it."""
 research_keys = tenant_table(
     "research_keys",
     Column("project_id", Uuid, nullable=False),
@@ -98,6 +119,7 @@ research_releases = tenant_table(
     "research_releases",
     Column("project_id", Uuid, nullable=False),
     Column("number", Integer, nullable=False),
+    Column("tier", String(1), nullable=False, server_default=DEIDENTIFIED),
     Column("state", String(20), nullable=False),
     Column("requested_by", Uuid, nullable=False),
     Column("started_at", Instant),
@@ -134,12 +156,25 @@ research_chunks = Table(
 )
 """The rows of a release as they were copied at freezing, some thousands to a chunk (JSON, zlib):
 from them its files are made, today and in ten years."""
+research_limited_rows = tenant_table(
+    "research_limited_rows",
+    Column("release_id", Uuid, nullable=False),
+    Column("file", String(20), nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("rows", Sealed, nullable=False),
+    of("research_releases", "release_id"),
+    UniqueConstraint("clinic_id", "release_id", "file", "place"),
+    patient=False,
+)
+"""The same of a limited data set: its rows hold dates and postal codes, and are sealed."""
 TABLES: Final = (
     research_projects,
     research_members,
     research_agreements,
+    research_agreement_users,
     research_keys,
     research_subjects,
     research_releases,
     research_chunks,
+    research_limited_rows,
 )

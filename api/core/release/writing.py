@@ -8,8 +8,10 @@ import csv
 import gzip
 import hashlib
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import date
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
@@ -26,7 +28,9 @@ KINDS: Final = {
     "integer": pa.int32(),
     "number": pa.float64(),
     "boolean": pa.bool_(),
+    "date": pa.date32(),
 }
+DAY: Final = r"\d{4}-\d\d-\d\d"
 Rows = Sequence[Sequence[Any]]
 
 
@@ -112,12 +116,18 @@ class Parquet:
         """Some rows more, a row group."""
         if rows:
             columns = zip(zip(*rows, strict=True), self._schema, strict=True)
-            arrays = [pa.array(values, field.type) for values, field in columns]
+            arrays = [_array(values, field.type) for values, field in columns]
             self._file.write_batch(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
 
     def close(self) -> None:
         """No rows more."""
         self._file.close()
+
+
+def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    if kind == KINDS["date"]:
+        values = [None if one is None else date.fromisoformat(one) for one in values]
+    return pa.array(values, kind)
 
 
 WRITERS: Final[Mapping[str, Any]] = {"csv.gz": Csv, "ndjson": Ndjson, "parquet": Parquet}
@@ -144,8 +154,7 @@ def write(folder: Path, shape: Shape, chunks: Iterable[Rows]) -> int:
 
 
 def _checks(shape: Shape) -> list[tuple[int, Field, frozenset[str]]]:
-    listed = enumerate(shape.fields)
-    return [(place, one, frozenset(one.words)) for place, one in listed if one.name != "subject_id"]
+    return [(place, one, frozenset(one.words)) for place, one in enumerate(shape.fields)]
 
 
 def _refuse_unlisted(
@@ -153,9 +162,8 @@ def _refuse_unlisted(
 ) -> None:
     for place, field, words in checks:
         values = {row[place] for row in rows} - {None}
-        bad = (
-            values - words if field.kind == "string" else {v for v in values if not _fits(field, v)}
-        )
+        is_listed = field.kind == "string" and field.pattern is None
+        bad = values - words if is_listed else {v for v in values if not _fits(field, v)}
         if bad:
             raise NotInTheList(f"{shape.name}.{field.name}")
 
@@ -163,6 +171,9 @@ def _refuse_unlisted(
 def _fits(field: Field, value: Any) -> bool:
     if field.kind == "boolean":
         return isinstance(value, bool)
+    if field.kind in ("string", "date"):
+        pattern = field.pattern or DAY
+        return isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII) is not None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return field.low is None or field.high is None or field.low <= value <= field.high
