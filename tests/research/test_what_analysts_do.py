@@ -1,12 +1,11 @@
 """What analysts do with a release: read it with their tools, check it, and rebuild a table."""
 
+import csv
 import gc
 import gzip
+import io
 import json
-import os
 import shutil
-import subprocess
-from collections import defaultdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,11 @@ import pytest
 from flask import Flask
 
 from api import clock, db
-from api.core.release import cube, freezing, shelf
+from api.core.release import cube, shelf
 from api.core.release.shapes import shapes
 from tests import builders
 from tests.conftest import Caller
+from tests.research.clinic import let_the_worker_run
 from tests.research.reading import Files
 
 QUASI = ("age_band", "sex_at_birth", "state", "diagnosis_group", "route")
@@ -30,37 +30,48 @@ RESPONDED, REMITTED, TREATED = 52, 28, 97
 PHQ-9 of 537 patients, 14 to 31 days after induction. Patients here are made up."""
 
 
-def test_k_and_l_reckoned_apart_are_those_of_the_manifest(files: Files, first: db.Values) -> None:
-    classes: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for row in files["subjects"]:
-        classes[tuple(row[name] for name in QUASI)].append(row["suicidality"])
-    assert min(map(len, classes.values())) == first["manifest"]["k"] >= 11
-    assert min(len(set(some)) for some in classes.values()) == first["manifest"]["l"] >= 2
-    classes["one", "like", "nobody", "", ""].append("yes")
-    assert min(map(len, classes.values())) == 1  # a row planted is found
-
-
-CANON = """
-import sys, pandas
-from pycanon import anonymity
-rows = pandas.read_parquet(sys.argv[1])
-for some in (rows, pandas.concat([rows, rows.head(1).assign(age_band="unlike anybody")])):
-    print(anonymity.k_anonymity(some, sys.argv[2:]), anonymity.l_diversity(
-        some, sys.argv[2:], ["suicidality"]))
+CLASSES = ", ".join(QUASI)
+K_AND_L = f"""
+select min(n), min(l) from (
+    select count(*) as n, count(distinct coalesce(suicidality, 'not told')) as l
+    from rows group by {CLASSES}
+)
 """
+"""The definitions of k (Sweeney 2002) and of distinct l (Machanavajjhala et al. 2007) in SQL."""
 
 
-def test_k_and_l_reckoned_by_pycanon_are_those_of_the_manifest(
-    files: Files, first: db.Values
-) -> None:
-    python = os.environ.get("PYCANON_PYTHON")
-    if not python:
-        pytest.skip("PYCANON_PYTHON names no Python that has pycanon, whose pins are not ours")
-    asked = [python, "-c", CANON, str(files.folder / "subjects.parquet"), *QUASI]
-    told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
-    ours, planted = (tuple(map(int, line.split())) for line in told.splitlines())
-    assert ours == (first["manifest"]["k"], first["manifest"]["l"])
-    assert planted == (1, 1)  # it finds a row that was planted
+def k_and_l(rows: duckdb.DuckDBPyRelation) -> tuple[int, int]:
+    """By DuckDB alone, from one row for each subject."""
+    [told] = rows.query("rows", K_AND_L).fetchall()
+    return told[0], told[1]
+
+
+def test_k_and_l_reckoned_apart_are_those_of_the_manifest(files: Files, first: db.Values) -> None:
+    path = files.folder / "subjects.parquet"
+    rows = duckdb.sql(f"from '{path}'")
+    [(subjects, people)] = duckdb.sql(
+        f"select count(*), count(distinct subject_id) from '{path}'"
+    ).fetchall()
+    assert subjects == people == first["manifest"]["subjects"]  # one row for each subject
+    told = first["manifest"]
+    assert k_and_l(rows) == (told["k"], told["l"]) and told["k"] >= 11 and told["l"] >= 2
+    alone = f"select * replace ('unlike anybody' as age_band) from '{path}' limit 1"
+    planted = duckdb.sql(f"from '{path}' union all ({alone})")
+    assert k_and_l(planted) == (1, 1)  # it finds a row that was planted
+    same = f"select * replace ('yes' as suicidality) from '{path}'"
+    assert k_and_l(duckdb.sql(same)) == (told["k"], 1)  # and a value that is everybody's
+
+
+def test_k_of_visits_reckoned_apart_is_that_of_the_manifest(files: Files, first: db.Values) -> None:
+    subjects, sessions = (files.folder / f"{name}.parquet" for name in ("subjects", "sessions"))
+    patterns = f"""
+        select coalesce(list(("window", kind, held) order by "window", kind), []) as pattern
+        from '{subjects}' left join '{sessions}' using (subject_id) group by subject_id
+    """
+    [(k,)] = duckdb.sql(
+        f"select min(n) from (select count(*) as n from ({patterns}) group by pattern)"
+    ).fetchall()
+    assert k == first["manifest"]["k_of_visits"] >= 11
 
 
 @pytest.mark.parametrize("table", list(shapes()))
@@ -79,6 +90,14 @@ def test_the_three_formats_hold_the_same_rows(files: Files, table: str) -> None:
             assert duckdb.sql(f"SELECT count(*) FROM ({left})").fetchall() == [(0,)]
 
 
+CHANGED = (
+    ("subjects", "sex_at_birth", "femail"),  # a word of no list
+    ("scores", "total", "7.25"),  # as sound as what stood there
+    ("sessions", "subject_id", "0" * 32),  # a subject that is not there
+)
+"""Cells that are changed, each by itself."""
+
+
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_frictionless_finds_the_package_sound_and_a_changed_cell(
@@ -90,12 +109,16 @@ def test_frictionless_finds_the_package_sound_and_a_changed_cell(
     shutil.copytree(files.folder, copy)
     sound = Package(str(copy / "datapackage.json")).validate()
     assert sound.valid, sound.flatten(["fieldName", "type", "note"])[:5]
-    path = copy / "subjects.csv.gz"
-    lines = gzip.decompress(path.read_bytes()).decode().splitlines()
-    lines[1] = lines[1].replace("female", "femail").replace(",male", ",mail")
-    path.write_bytes(gzip.compress("\r\n".join(lines).encode()))
-    report = Package(str(copy / "datapackage.json")).validate()
-    assert not report.valid
+    for table, column, wrong in CHANGED:
+        shutil.copytree(files.folder, copy, dirs_exist_ok=True)
+        path = copy / f"{table}.csv.gz"
+        lines = list(csv.reader(gzip.decompress(path.read_bytes()).decode().splitlines()))
+        lines[1][lines[0].index(column)] = wrong
+        written = io.StringIO()
+        csv.writer(written).writerows(lines)
+        path.write_bytes(gzip.compress(written.getvalue().encode()))
+        report = Package(str(copy / "datapackage.json")).validate()
+        assert not report.valid, (table, column)
     gc.collect()  # the library leaves files open
 
 
@@ -150,7 +173,7 @@ def test_a_published_table_is_rebuilt_from_patients_sent_through_the_api(
     body = {"title": "T", "purpose": "P", "analyst_ids": [str(scene["AY"].user_id)]}
     path = f"/research/v1/projects/{call['PR'].post('/research/v1/projects', body).json['id']}"
     assert call["AY"].post(f"{path}/releases").status_code == 202
-    assert freezing.make_next()
+    let_the_worker_run()
     manifest = call["AY"].get(f"{path}/releases/1/manifest")
     assert manifest.status_code == 200, call["AY"].get(f"{path}/releases").text
     told = call["AY"].get(f"{path}/releases/1/files/scores.ndjson").text.splitlines()
@@ -161,6 +184,8 @@ def test_a_published_table_is_rebuilt_from_patients_sent_through_the_api(
     cells = call["AY"].get(f"{path}/cube?cut=course").json["rows"]
     cell = next(one for one in cells if one["window"] == "week_04")
     assert (cell["n"], cell["response"]["n"], cell["remission"]["n"]) == (95, 50, 30)
+    percents = [cell[name]["percent"] for name in ("response", "remission")]
+    assert percents == [round(5000 / 95), round(3000 / 95)]
 
 
 def treated(call: Caller, scene: builders.Scene, number: int, at: Any, after: int) -> None:
