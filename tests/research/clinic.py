@@ -133,6 +133,20 @@ def withdraw(made: Clinic, who: Any) -> None:
         store.execute(update(consents.consents).where(*mine).values(withdrawn_at=clock.now()))
 
 
+def answer(made: Clinic, who: UUID, day: int, total: int, key: str = "phq-9") -> None:
+    """A patient answers so many days after their first dose."""
+    one, s = instrument(key), sessions.c
+    mine = (s.clinic_id == made.clinic_id, s.patient_id == who, s.first_dose_at.is_not(None))
+    with db.transaction() as store:
+        first = db.found(store.row(select(s.first_dose_at).where(*mine).order_by(s.first_dose_at)))
+        at = first["first_dose_at"] + timedelta(days=day)
+        said = {"instrument": key, "instrument_version": one.version, "answers": {}}
+        said |= {"scoring_version": one.scoring_version, "state": "complete", "source": "app"}
+        said |= {"answered_by": "patient", "answered_at": at, "answered_on": at.date()}
+        keys = {"clinic_id": made.clinic_id, "patient_id": who}
+        store.add(check_ins, keys | said | {"scores": {}, "total": float(total)})
+
+
 def _record(made: Clinic, **values: Any) -> dict[str, Any]:
     moment = clock.now()
     times = {"created_at": moment, "updated_at": moment}

@@ -15,12 +15,20 @@ from sqlalchemy.exc import ProgrammingError
 from api import clock, config, db
 from api.core import consents, release
 from api.core.patients import patients
-from api.core.release import shelf
+from api.core.release import freezing, shelf
 from api.core.release.snapshot import snapshot
 from api.core.release.tables import research_chunks, research_releases
 from api.errors import Conflict
 from tests.research import naive
-from tests.research.clinic import Clinic, _fill, codes_of, make_clinic, make_release, withdraw
+from tests.research.clinic import (
+    Clinic,
+    _fill,
+    answer,
+    codes_of,
+    make_clinic,
+    make_release,
+    withdraw,
+)
 from tests.research.reading import Files
 
 QUASI = ("age_band", "sex_at_birth", "state", "diagnosis_group", "route")
@@ -241,8 +249,6 @@ def test_a_small_clinic_is_refused_by_rule_and_not_by_count(small: Clinic) -> No
 
 
 def test_a_release_left_by_a_worker_that_died_is_made_by_another(growing: Clinic) -> None:
-    from api.core.release import freezing
-
     with db.transaction():
         asked = release.request_release(growing.analyst.actor, growing.project_id)
     with db.transaction():
@@ -256,6 +262,29 @@ def test_a_release_left_by_a_worker_that_died_is_made_by_another(growing: Clinic
     with db.transaction() as store:
         row = db.found(store.row(select(research_releases).where(r.id == asked["id"])))
     assert row["state"] == "ready"
+
+
+def test_a_check_in_written_while_it_is_made_is_wholly_out(
+    growing: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gather, told_of = freezing.gather, growing.truth
+    late = next(who for who in growing.patients[2:] if 14 not in told_of[who]["phq-9"])
+
+    def answering(*given: Any) -> Any:
+        monkeypatch.setattr(freezing, "gather", gather)
+        answer(growing, late, 14, 26)  # nobody else has as many points
+        return gather(*given)
+
+    monkeypatch.setattr(freezing, "gather", answering)
+    one, two = make_release(growing), make_release(growing)
+    code = codes_of(growing, growing.project_id)[late]
+    told = [
+        {row["window"] for row in files_of(each)["scores"] if row["total"] == "26"}
+        for each in (one, two)
+    ]
+    assert told == [set(), {"week_02"}] and code in subjects(two)
+    wide = next(row for row in files_of(two)["scores_wide"] if row["subject_id"] == code)
+    assert wide["phq9_total_w02"] == "26"
 
 
 def test_34_who_reads_for_research_can_not_read_a_name(

@@ -4,24 +4,21 @@ import csv
 import io
 import json
 import timeit
-from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from flask import Flask
 
 from api import clock, db
 from api.access.policies import Role
-from api.core.outcomes.checkins import check_ins
-from api.core.outcomes.instruments.catalogue import instrument
 from api.core.release import cube_picture, shelf
 from api.core.release.tables import research_keys
 from tests import builders
 from tests.conftest import Caller
 from tests.research import naive
-from tests.research.clinic import Clinic, let_the_worker_run, make_clinic, open_project
+from tests.research.clinic import Clinic, answer, let_the_worker_run, make_clinic, open_project
 
 DOOR = "/research/v1/projects"
 
@@ -30,21 +27,9 @@ DOOR = "/research/v1/projects"
 def made(application: Flask) -> Clinic:
     with application.app_context():
         there = make_clinic(120, seed=21)
-        few_answer(there, there.patients[1:6])
+        for who in there.patients[1:6]:
+            answer(there, who, 7, 12, "isi")  # which nobody else does
         return there
-
-
-def few_answer(made: Clinic, whom: list[UUID]) -> None:
-    """Five patients answer an instrument that nobody else answers."""
-    one, dosed = instrument("isi"), naive.doses(made)
-    for who in whom:
-        at = dosed[who][0] + timedelta(days=7)
-        said = {"instrument": "isi", "instrument_version": one.version, "answers": {}}
-        said |= {"scoring_version": one.scoring_version, "state": "complete", "source": "app"}
-        said |= {"answered_by": "patient", "answered_at": at, "answered_on": at.date()}
-        keys = {"clinic_id": made.clinic_id, "patient_id": who}
-        with db.transaction() as store:
-            store.add(check_ins, keys | said | {"scores": {}, "total": 12.0})
 
 
 @pytest.fixture

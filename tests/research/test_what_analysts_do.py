@@ -6,18 +6,22 @@ import gzip
 import io
 import json
 import shutil
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
 import polars as pl
 import pytest
 from flask import Flask
 
 from api import clock, db
+from api.core import release
 from api.core.release import cube, shelf
-from api.core.release.shapes import shapes
+from api.core.release.shapes import SCHEMA_VERSION, shapes
+from api.core.release.tiers import shapes_of
 from tests import builders
 from tests.conftest import Caller
 from tests.research.clinic import let_the_worker_run
@@ -129,6 +133,9 @@ def test_one_line_each_gives_the_mean_of_the_cube(files: Files, first: db.Values
     frame = pl.read_parquet(at).filter(
         pl.col("window") == "week_04", pl.col("difference").is_not_null()
     )
+    rows = pd.read_csv(files.folder / "scores.csv.gz").query("window == 'week_04'")
+    by_pandas = rows.dropna(subset=["difference"])["total"].mean()
+    assert by_pandas == pytest.approx(by_duckdb)
     cells = cube.cells(first["cube"], cube.COURSE)
     told = next(cell for cell in cells if cell["window"] == "week_04")
     assert (
@@ -150,6 +157,19 @@ def test_wide_is_long_laid_side_by_side(files: Files) -> None:
     for row in files["scores_wide"]:
         for name, window in (("phq9_total_w00", "baseline"), ("phq9_total_w04", "week_04")):
             assert row[name] == long.get((row["subject_id"], window), "")
+
+
+def test_a_column_of_before_is_there_with_its_meaning() -> None:
+    before = Path(__file__).with_name("columns_1.txt").read_text().split("\n")
+    there = [
+        f"{shape.name} {one.name} {one.kind}"
+        for tier in release.TIERS
+        for shape in shapes_of(tier).values()
+        for one in shape.fields
+    ]
+    assert SCHEMA_VERSION.startswith("1."), "a new major version begins a new list"
+    assert [line for line in before if line and line not in there] == [], "gone, or another kind"
+    assert [line for line in there if line not in before] == [], "add them to columns_1.txt"
 
 
 def answers(total: int, safety: int) -> dict[str, int]:
@@ -180,6 +200,8 @@ def test_a_published_table_is_rebuilt_from_patients_sent_through_the_api(
     rows = [row for line in told if (row := json.loads(line))["window"] == "week_04"]
     met = {name: sum(row[name] is True for row in rows) for name in ("response", "remission")}
     assert (len(rows), met) == (TREATED, {"response": RESPONDED, "remission": REMITTED})
+    given = {2: REMITTED, 8: RESPONDED - REMITTED, 14: TREATED - RESPONDED}
+    assert Counter(row["total"] for row in rows) == given  # as the answers add up
     assert [round(100 * n / TREATED, 1) for n in met.values()] == [53.6, 28.9]
     cells = call["AY"].get(f"{path}/cube?cut=course").json["rows"]
     cell = next(one for one in cells if one["window"] == "week_04")
