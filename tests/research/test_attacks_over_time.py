@@ -13,12 +13,14 @@ from sqlalchemy import create_engine, make_url, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
 from api import clock, config, db
-from api.core import consents, release
+from api.access.policies import Role
+from api.core import consents, merges, release
 from api.core.patients import patients
 from api.core.release import freezing, shelf
 from api.core.release.snapshot import snapshot
 from api.core.release.tables import research_chunks, research_releases
 from api.errors import Conflict
+from tests import builders
 from tests.research import naive
 from tests.research.clinic import (
     Clinic,
@@ -128,8 +130,6 @@ def test_11_a_year_of_daily_calls_gets_one_release(
 
 def let_sign_in(made: Clinic) -> None:
     """The analyst signed in just now."""
-    from tests import builders
-
     with db.transaction() as store:
         from api.access.users import users
 
@@ -194,6 +194,18 @@ def test_30_who_is_no_more_is_nowhere(growing: Clinic, tmp_path: Path) -> None:
         "discharged",
         "",
     }
+
+
+def test_30_two_charts_of_one_person_are_one_subject(growing: Clinic, tmp_path: Path) -> None:
+    twice, kept = growing.patients[9], growing.patients[10]
+    with db.transaction():
+        clerk = builders.make_person(growing.clinic_id, Role.ADMINISTRATOR)
+        merges.merge_patient(clerk.actor, twice, {"into": kept, "reason": "Entered twice."})
+    rows = [naive.row_of(person) for person in naive.people(growing)]
+    assert {str(twice), str(kept)} <= charts(naive.write(rows, tmp_path))  # one person twice
+    one = make_release(growing)
+    codes = codes_of(growing, growing.project_id)
+    assert twice not in codes and codes[kept] in subjects(one)
 
 
 def test_33_a_new_column_is_not_asked_for() -> None:
