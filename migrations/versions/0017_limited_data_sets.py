@@ -6,7 +6,7 @@ from alembic import op
 from api.db import walls
 
 revision = "0017"
-down_revision = "0021"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
