@@ -34,7 +34,8 @@ HIDDEN: Final = ("clinic_id", "patient_id", "deleted_at", "merged_id")
 def merge_patient(actor: Actor, patient_id: UUID, values: Values) -> Values:
     """Merge this chart into another of the same person; answers the merge, with what went along.
 
-    Raises `Invalid` when the other is itself or not there, `Conflict` when both can sign in.
+    Raises `Invalid` when the other is itself or not there, `Conflict` when the chart that goes has
+    a sign-in that is not disabled, and the other has one too.
     """
     gone = open_chart(actor, "patient:merge", patient_id)
     into = values["into"]
@@ -124,12 +125,14 @@ def _held(actor: Actor, ids: set[UUID], gone_too: bool = False) -> dict[UUID, Va
     return {row["id"]: row for row in rows}
 
 
-def _refuse_two_sign_ins(actor: Actor, *ids: UUID) -> None:
+def _refuse_two_sign_ins(actor: Actor, gone: UUID, into: UUID) -> None:
+    """A chart has one sign-in: whoever could go on signing in must not be left without a chart."""
     u = users.c
-    mine = [u.clinic_id == actor.clinic_id, u.patient_id.in_(ids)]
-    mine += [u.disabled_at.is_(None), u.deleted_at.is_(None)]
-    if len(store().rows(select(u.id).where(*mine).limit(2))) > 1:
-        raise Conflict("Both can sign in; disable one of the two first.", missing=["one_sign_in"])
+    mine = [u.clinic_id == actor.clinic_id, u.patient_id.in_((gone, into))]
+    there = {row["patient_id"]: row for row in store().rows(select(users).where(*mine))}
+    if len(there) == 2 and there[gone]["disabled_at"] is there[gone]["deleted_at"] is None:
+        detail = "Both have a sign-in; disable that of the chart that goes first."
+        raise Conflict(detail, missing=["one_sign_in"])
 
 
 def _carry_numbers(row: Values, add: Sequence[Values] = (), less: Sequence[Values] = ()) -> None:
