@@ -130,7 +130,7 @@ def carry_out_erasure(actor: Actor, request_id: UUID, values: Values) -> Values:
     """
     row = _held(gate.find_in_chart(actor, "erasure:decide", erasure_requests, request_id))
     refuse_held(row["clinic_id"], row["patient_id"])
-    erased = {table.name: count for table in OWN if (count := _erase(table, row))}
+    erased = {str(table.name): count for table in OWN if (count := _erase(table, row))}
     return _decided(actor, row, ERASED, values, {"erased": erased, "kept": [*_kept(row)]})
 
 
@@ -209,6 +209,10 @@ def _after(day: date, years: int) -> date:
     return (day - timedelta(days=1) if leap else day).replace(year=day.year + years)
 
 
+def _dated(kept: list[Values] | None) -> list[Values] | None:
+    return kept and [one | {"until": date.fromisoformat(one["until"])} for one in kept]
+
+
 def _tell(row: Values, name: str) -> None:
     subject = {"erasure_request_id": row["id"], "patient_id": row["patient_id"]}
     events.append(store(), row["clinic_id"], name, subject)
@@ -221,6 +225,7 @@ def _show(reader: Actor, rows: list[Values]) -> list[Values]:
         {key: value for key, value in row.items() if key not in HIDDEN}
         | {
             "decided_by": names.get(row["decided_by"]),
+            "kept": _dated(row["kept"]),
             "overdue": row["state"] == OPEN and row["due_on"] < today,
             "allowed": [] if reader.rights.is_patient else ALLOWED[row["state"]],
         }

@@ -87,7 +87,7 @@ def test_what_was_shared_stays_and_is_named(scene: Scene, private: dict[str, db.
     kept = {one["kind"]: one for one in told["kept"]}
     assert kept["insight"]["count"] == kept["session"]["count"] == 1
     assert kept["session"]["law"] == "state_record_retention"
-    assert kept["session"]["until"] == str(_after(clock.now().date(), 11))
+    assert kept["session"]["until"] == _after(clock.now().date(), 11)
     assert "goal" not in kept and "journal" not in kept
     with db.transaction():
         read = insights.read_insight(scene["CT"].actor, shared["id"])
@@ -103,10 +103,10 @@ def test_the_clinic_says_for_how_long_and_a_minors_record_stays_longer(scene: Sc
         mine = patients.update().where(patients.c.id == scene.patient["id"])
         store.execute(mine.values(birth_on=born))
     told = carry_out(scene, ask(scene))
-    assert told["kept"][0]["until"] == str(date(born.year + 30, 3, 1))
+    assert told["kept"][0]["until"] == date(born.year + 30, 3, 1)
     with db.transaction() as store:
         store.execute(mine.values(birth_on=date(1980, 1, 1)))
-    assert carry_out(scene, ask(scene))["kept"][0]["until"] == str(_after(today, 7))
+    assert carry_out(scene, ask(scene))["kept"][0]["until"] == _after(today, 7)
 
 
 def test_a_leap_day_has_a_day_before_it() -> None:
