@@ -199,7 +199,7 @@ def _practices(reader: Actor, rows: Iterable[Values]) -> dict[UUID | None, Value
 
 
 def _show(patient: Values, days: Windows, span: _Span, inside: Inside) -> Values:
-    protocol, today = days.protocol, clock.today(days.zone)
+    protocol, today = span.dose.protocol, clock.today(days.zone)
     is_open = span.holds(today)
     phase = days.phase(today) if is_open else CLOSED
     fell = {name: [row for row in rows if span.holds(row["on"])] for name, rows in inside.items()}

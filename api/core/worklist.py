@@ -149,7 +149,7 @@ def _reasons(actor: Actor, granted: Grant, people: dict[UUID, Values]) -> dict[U
     found: dict[UUID, list[Values]] = defaultdict(list)
     others = (
         _open(raised),
-        _uncontacted(treated, courses),
+        _uncontacted(actor.clinic_id, treated, courses),
         _unconsented(treated, courses),
         _overdue(actor.clinic_id, reached, people),
         _worse(actor.clinic_id, reached, raised),
@@ -234,16 +234,18 @@ def _courses(clinic_id: UUID, reached: Select[Any]) -> dict[UUID, Values]:
     return {row["patient_id"]: row for row in store().rows(statement.group_by(s.patient_id))}
 
 
-def _uncontacted(people: dict[UUID, Values], courses: dict[UUID, Values]) -> Reasons:
+def _uncontacted(
+    clinic_id: UUID, people: dict[UUID, Values], courses: dict[UUID, Values]
+) -> Reasons:
     """Whose window is open while no integration session was held since the dose."""
-    length = in_use().days
+    usual, unusual = in_use().days, windows.unusual_lengths(clinic_id)
     for patient_id, course in courses.items():
         dosed_at, met_at, patient = course["dosed_at"], course["met_at"], people.get(patient_id)
         if patient is None or dosed_at is None or (met_at is not None and met_at >= dosed_at):
             continue
         zone = patient["time_zone"]
         day = (clock.today(zone) - local_day(dosed_at, zone)).days
-        if day <= length:
+        if day <= unusual.get((patient_id, dosed_at), usual):
             told = {"window_day": day, "dosed_at": dosed_at, "booked_at": course["booked_at"]}
             yield patient_id, _reason(WINDOW, dosed_at + CONTACT_WITHIN, **told)
 

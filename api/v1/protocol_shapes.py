@@ -123,6 +123,21 @@ class NewInstructionsSchema(Ask):
     after = Many(Words(500), most=20, required=True)
 
 
+class NewPhaseSchema(Ask):
+    """One stretch of the window, in days counted from the dose (day 0)."""
+
+    phase = Choice(PHASES[:-1], required=True)
+    from_day = Whole(0, definition.DAYS[1], required=True)
+    to_day = Whole(0, definition.DAYS[1], required=True)
+
+
+class NewWindowSchema(Ask):
+    """How long the window is, and its phases, which follow each other without a gap."""
+
+    days = Whole(*definition.DAYS, required=True)
+    phases = Many(ma.fields.Nested(NewPhaseSchema), least=1, most=10, required=True)
+
+
 class NewProtocolVersionSchema(Ask):
     """What differs from the version before; a list replaces the whole list."""
 
@@ -143,6 +158,7 @@ class NewProtocolVersionSchema(Ask):
     monitoring_points = Many(ma.fields.Nested(PointSchema), most=40)
     thresholds = Many(ma.fields.Nested(ThresholdSchema))
     discharge = ma.fields.Nested(DischargeCriteriaSchema)
+    window = ma.fields.Nested(NewWindowSchema)
     patient_instructions = ma.fields.Dict(
         keys=Words(20, validate=LOCALE),
         values=ma.fields.Nested(NewInstructionsSchema),

@@ -122,7 +122,8 @@ def draft_protocol_version(actor: Actor, protocol_key: str, values: Values) -> V
     What is left out stays as in the version before; a list that is sent replaces the whole list.
     Nothing obeys a draft. Under a key that is not there, `based_on` begins a protocol of the
     clinic's own (404 without it): once approved it goes before a shipped one for the same route and
-    medicine. The window after a dose is not the clinic's to set yet.
+    medicine. A `window` has phases that follow each other from day 0 to its last; it is that of the
+    doses of sessions which begin with this version, and of no other.
     """
     return protocols.draft_protocol_version(actor, protocol_key, values)
 

@@ -198,7 +198,7 @@ def test_whatever_there_is_can_be_drawn(points: Any, doses: Any) -> None:
         {"checkin_id": i, "answered_on": first + timedelta(days=day), "total": total, "band": None}
         for i, (day, total) in enumerate(sorted(points, key=lambda each: each[0]))
     ]
-    days = sorted({first + timedelta(days=day) for day in doses})
+    days = {one: 7 for one in sorted({first + timedelta(days=day) for day in doses})}
     picture = Picture(instrument("phq-9"), drawn, drawn[0] if drawn else None, days)
     root = ElementTree.fromstring(draw(picture))
     marks = root.findall("{*}circle") + root.findall("{*}rect[@stroke-width='2.5']")

@@ -196,7 +196,7 @@ def test_what_cannot_be_a_key_is_not_there(scene: Scene, key: str) -> None:
 def test_a_running_session_keeps_the_version_it_began_with(scene: Scene) -> None:
     begun = under_way(scene)
     fixed = dosing.protocol_fixed(begun)
-    assert fixed == {"protocol_key": "ketamine_iv_im", "protocol_version": 1}
+    assert fixed == {"protocol_key": KEY, "protocol_version": 1, "window_days": 7}
     db.store().change(sessions, begun, fixed)
     loose = under_way(scene, hours=60)
     one = director(scene)

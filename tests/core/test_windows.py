@@ -277,7 +277,7 @@ def test_the_window_day_counts_from_the_last_dose_whatever_came_before(
         )
         for n in sorted(given_on)
     )
-    days = windows.Windows(doses, "UTC", protocols.in_use())
+    days = windows.Windows(doses, "UTC")
     since = min((asked - n for n in given_on if n <= asked), default=None)
     expected = since if since is not None and since <= 7 else None
     assert days.day(start + asked * DAY) == expected

@@ -210,7 +210,7 @@ class _Plot:
         if self.picture.doses:
             yield f'<path d="M2 {y - 6}h12l-6 11z"/>', "dose"
             box = f'<rect x="0" y="{y - 7}" width="16" height="14" stroke="#000"'
-            words = f"{self.picture.window.days} days after a dose"
+            words = f"{self.picture.lengths} days after a dose"
             yield f'{box} fill="url(#window)" fill-opacity="0.6"/>', words
 
 

@@ -1,14 +1,12 @@
 """What is drawn of a series, and the same in words for whoever hears it. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
 from api.core.outcomes.instruments.catalogue import Instrument
 
-WINDOW: Final = timedelta(days=7)
-"""How long a window is drawn when no protocol says otherwise."""
 TOLD: Final = 40
 """How many points are named one by one."""
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
@@ -18,13 +16,13 @@ BETTER = {"worse": "lower is better", "better": "higher is better"}
 
 @dataclass(frozen=True)
 class Picture:
-    """What is drawn: points `{checkin_id, answered_on, total, band}`, oldest first, and doses."""
+    """What is drawn: points `{checkin_id, answered_on, total, band}`, oldest first, and the days of
+    doses in their order, each with how many days the window after it has."""
 
     instrument: Instrument
     points: Sequence[dict[str, Any]]
     baseline: dict[str, Any] | None
-    doses: Sequence[date]
-    window: timedelta = WINDOW
+    doses: Mapping[date, int]
 
     @property
     def totals(self) -> list[dict[str, Any]]:
@@ -32,14 +30,19 @@ class Picture:
         return [point for point in self.points if point["total"] is not None]
 
     @property
+    def lengths(self) -> str:
+        """For how many days windows last, in words."""
+        return " or ".join(str(days) for days in sorted(set(self.doses.values())))
+
+    @property
     def windows(self) -> list[tuple[date, date]]:
         """First and last day of each window; a dose within one restarts it."""
         spans: list[tuple[date, date]] = []
-        for dose in self.doses:
+        for dose, days in self.doses.items():
             begins = dose
             if spans and dose <= spans[-1][1]:
                 begins = spans.pop()[0]
-            spans.append((begins, dose + self.window))
+            spans.append((begins, dose + timedelta(days=days)))
         return spans
 
 
@@ -57,8 +60,9 @@ def describe(picture: Picture) -> str:
     left = len(picture.points) - len(totals)
     said += [f"{left} with answers left open, without a total."] if left else []
     if picture.doses:
-        said.append("Doses on " + ", ".join(day_words(day) for day in picture.doses[:TOLD]) + ".")
-        said.append(f"Hatched: the {picture.window.days} days after a dose.")
+        there = [day_words(day) for day in picture.doses]
+        said.append("Doses on " + ", ".join(there[:TOLD]) + ".")
+        said.append(f"Hatched: the {picture.lengths} days after a dose.")
     return " ".join(said)
 
 

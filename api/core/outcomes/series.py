@@ -1,7 +1,7 @@
 """Outcomes: what a patient's complete check-ins of an instrument say, one after the other."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import Final
 from uuid import UUID
@@ -75,8 +75,7 @@ def draw_outcomes(
             instrument=told.instrument,
             points=[_point(row) for row in told.points[-MAX_POINTS:]],
             baseline=told.baseline,
-            doses=sorted({dose.on for dose in windows.doses}),
-            window=timedelta(days=windows.protocol.days),
+            doses={dose.on: dose.days for dose in windows.doses},
         )
     )
 

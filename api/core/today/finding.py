@@ -52,7 +52,8 @@ def _window(day: Day) -> Values:
 
 def _after(day: Day) -> list[str]:
     """What the protocol tells a patient after a dose, on its day."""
-    told: Values = day.days.protocol.instructions(day.patient["locale"]) if day.rests else {}
+    dose = day.days.last(day.on) if day.rests else None
+    told: Values = {} if dose is None else dose.protocol.instructions(day.patient["locale"])
     return list(told.get("after", []))
 
 

@@ -58,7 +58,8 @@ def protocol_fixed(session: Values) -> Values:
     if session["kind"] != "dosing":
         return {}
     one = protocol_of(session)
-    return {"protocol_key": one.key, "protocol_version": one.version}
+    fixed = {"protocol_key": one.key, "protocol_version": one.version}
+    return fixed | {"window_days": one.days}
 
 
 def _by_route(session: Values) -> Protocol:

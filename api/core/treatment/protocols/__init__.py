@@ -9,7 +9,7 @@ from api.core.treatment.protocols.definition import (
     Protocol,
     protocol_from,
 )
-from api.core.treatment.protocols.finding import protocol_for, version_of
+from api.core.treatment.protocols.finding import protocol_for, version_of, versions_named
 from api.core.treatment.protocols.shipped import IN_USE, in_use, shipped
 from api.core.treatment.protocols.table import protocol_versions
 from api.core.treatment.protocols.versions import (
@@ -39,4 +39,5 @@ __all__ = [
     "read_protocol_version",
     "shipped",
     "version_of",
+    "versions_named",
 ]

@@ -1,5 +1,6 @@
 """Which version of a protocol is in force: the clinic's newest approved one, else the shipped."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -55,6 +56,14 @@ def version_of(clinic_id: UUID, key: str, version: int) -> Protocol | None:
     mine = (v.clinic_id == clinic_id, v.key == key, v.number == version)
     row = store().row(select(protocol_versions).where(*mine))
     return None if row is None else made(row)
+
+
+def versions_named(clinic_id: UUID, names: Iterable[tuple[str, int]]) -> dict[Any, Protocol]:
+    """Versions by key and number; one query, none where all of them are shipped."""
+    there = {(one.key, one.version): one for one in shipped().values()}
+    if any(name not in there for name in names):
+        there |= {(row["key"], row["number"]): made(row) for row in versions_of(clinic_id)}
+    return there
 
 
 def protocol_for(

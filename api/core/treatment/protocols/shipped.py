@@ -8,7 +8,8 @@ from typing import Any, Final
 from api.core.treatment.protocols.definition import Protocol, protocol_from
 
 IN_USE: Final = "ketamine"
-"""The protocol by which windows are reckoned; the others have its window and its words."""
+"""The protocol by which the window is reckoned of a dose that began with no version; the other
+shipped ones have its window and its words."""
 ALIKE: Final = ("window", "patient_instructions")
 FOLDER: Final = Path(__file__).parent
 
@@ -29,5 +30,5 @@ def shipped() -> dict[str, Protocol]:
 
 
 def in_use() -> Protocol:
-    """The protocol by which windows are reckoned now."""
+    """The protocol by which a window is reckoned where no other was fixed."""
     return shipped()[IN_USE]

@@ -35,6 +35,7 @@ sessions = tenant_table(
     Column("overrides", Sealed),
     Column("protocol_key", String(60)),
     Column("protocol_version", Integer),
+    Column("window_days", Integer),
     Column("first_dose_at", Instant),
     Column("last_dose_at", Instant),
     Column("esketamine_at", Instant),
@@ -49,7 +50,8 @@ sessions = tenant_table(
 """`room_key` is the room's name folded, so that "Room 2" and "room 2" are one room. `overrides` are
 the reasons not to start or complete that were passed over, with theirs; `signed_at` is since when
 every owed part of the record has its signature; `course_id` is the course of treatment that the
-session belongs to. The protocol is the version it began with; `first_dose_at` and `last_dose_at`
+session belongs to. The protocol is the version it began with, `window_days` how long that has the
+window after its dose; `first_dose_at` and `last_dose_at`
 follow the standing doses of its ledger, `esketamine_at` the first of them that is of esketamine."""
 Index("ix_sessions_calendar", sessions.c.clinic_id, sessions.c.starts_at)
 Index("ix_sessions_course", *sessions.c["clinic_id", "course_id"])
