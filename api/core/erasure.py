@@ -154,7 +154,7 @@ def _decided(actor: Actor, row: Values, state: str, values: Values, told: Values
     by = {"decided_at": clock.now(), "decided_by": actor.user_id}
     by["decision_reason"] = values["reason"]
     after = store().change(erasure_requests, row, {"state": state} | by | told)
-    _tell(after, f"erasure.{'carried_out' if state == ERASED else 'refused'}")
+    _tell(after, f"erasure.{'done' if state == ERASED else 'refused'}")
     return _show(actor, [after])[0]
 
 

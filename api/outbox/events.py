@@ -37,7 +37,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "amendment.accepted": "What a patient asked for was added to their record.",
     "amendment.denied": "A patient's record was not amended as they asked.",
     "erasure.requested": "A patient asked to have their data erased.",
-    "erasure.carried_out": "What a patient kept for themself was erased, as they asked.",
+    "erasure.done": "What a patient kept for themself was erased, as they asked.",
     "erasure.refused": "A patient's data were not erased as they asked.",
     "consent.given": "A patient agreed to something.",
     "consent.withdrawn": "A patient no longer agrees to something.",

@@ -61,8 +61,8 @@ def slot(hours: int, *clinicians: Person, **more: Any) -> dict[str, Any]:
     }
 
 
-def overlapping() -> int:
-    """How many pairs of held sessions share a clinician, a patient or a room at once."""
+def overlapping(scene: Scene) -> int:
+    """How many pairs of held sessions of the clinic share somebody or a room at once."""
     a, b = sessions.alias(), sessions.alias()
     x, y = team_reach.session_clinicians.alias(), team_reach.session_clinicians.alias()
     at_once = (a.c.starts_at < b.c.ends_at) & (b.c.starts_at < a.c.ends_at) & (a.c.id < b.c.id)
@@ -76,7 +76,8 @@ def overlapping() -> int:
         .select_from(a.join(b, (a.c.clinic_id == b.c.clinic_id) & at_once))
         .join(x, x.c.session_id == a.c.id)
         .join(y, y.c.session_id == b.c.id)
-        .where(same, a.c.state.not_in(FREEING), b.c.state.not_in(FREEING))
+        .where(a.c.clinic_id == scene.clinic_id, same)
+        .where(a.c.state.not_in(FREEING), b.c.state.not_in(FREEING))
     )
     return int(db.store().execute(statement).scalar())
 
@@ -100,7 +101,7 @@ def test_twenty_who_want_the_same_hour_get_it_once(app: Flask, scene: Scene, sha
         busy = [a.json["busy"] for a in answers if a.status_code == 409]
         assert {one["what"] for each in busy for one in each} == {shared}
     db.leave_store()
-    assert overlapping() == 0
+    assert overlapping(scene) == 0
 
 
 def test_those_who_name_each_other_crosswise_do_not_wait_in_a_ring(
@@ -144,4 +145,4 @@ def test_reopening_races_with_a_new_booking_and_only_one_gets_the_hour(
         good = [a for a in race(app, runs) if a.status_code < 300]
         assert len(good) == 1
     db.leave_store()
-    assert overlapping() == 0
+    assert overlapping(scene) == 0
