@@ -26,7 +26,7 @@ from api.access import keys  # noqa: E402
 from api.audit import checkpoints  # noqa: E402
 from api.core.throttle import throttles  # noqa: E402
 from api.db import stores, walls  # noqa: E402
-from tests import builders, roles  # noqa: E402
+from tests import builders, roles, shadows  # noqa: E402
 
 ENGINES = ("sqlite", "postgres")
 
@@ -42,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     keys.make_keys(_DATA / "keys")
     checkpoints.make_key(_DATA / "keys")
     stores.Store = roles.Building  # type: ignore[misc]
+    shadows.forbid()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

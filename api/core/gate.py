@@ -109,9 +109,13 @@ def stands(moment: Any, lately: Any) -> list[ColumnElement[bool]]:
 
 
 def _is_dosing() -> ColumnElement[bool]:
-    """Whether whoever is signed in is named on a dosing session in progress."""
+    """Whether whoever is signed in is named on a dosing session in progress.
+
+    The sign-in is always the one that is asked about, also from an `exists` within an `exists`,
+    where SQLAlchemy would by itself take anybody's.
+    """
     s, named = _sessions.c, session_clinicians.c
-    return exists().where(
+    mine = exists().where(
         named.clinic_id == sign_ins.c.clinic_id,
         named.clinician_id == sign_ins.c.user_id,
         s.clinic_id == named.clinic_id,
@@ -119,6 +123,7 @@ def _is_dosing() -> ColumnElement[bool]:
         s.kind == literal_column("'dosing'"),
         s.state == literal_column("'in_progress'"),
     )
+    return mine.correlate(sign_ins)
 
 
 def rights_of(row: Values) -> Rights:

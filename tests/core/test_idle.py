@@ -126,6 +126,18 @@ def test_who_has_a_dosing_session_in_progress_may_be_idle_for_an_hour(
         assert not is_in(app, got)
 
 
+def test_a_dosing_session_of_others_keeps_nobody_signed_in(app: Flask, scene: Scene) -> None:
+    got = come_in(app, scene, "CN")
+    with db.transaction() as store:
+        booked = builders.make_session(scene.patient, scene["CT"], kind="dosing")
+        store.change(sessions, booked, {"state": "in_progress"})
+    come_in(app, scene, "CT")
+    with later(STAFF + 1):
+        body = {"refresh_token": got["refresh_token"]}
+        assert app.test_client().post("/api/v1/auth/refresh", json=body).status_code == 401
+        assert not is_in(app, got)
+
+
 def test_activity_does_not_move_the_absolute_end(app: Flask, scene: Scene) -> None:
     got = come_in(app, scene, "PS")
     for minutes in range(25, 12 * 60, 25):
