@@ -82,12 +82,23 @@ class Cluster:
         """Kill one of the processes that serve a connection; the others end with it."""
         asked = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'"
         maintenance = f"host={self.folder} port=5432 user=postgres dbname=postgres"
-        with psycopg.connect(maintenance, autocommit=True) as connection:
+        with self._connect(maintenance) as connection:
             mine = connection.info.backend_pid
             pids = [pid for (pid,) in connection.execute(asked) if pid != mine]
         if pids:
             with suppress(ProcessLookupError):
                 os.kill(chance.choice(pids), signal.SIGKILL)
+
+    def _connect(self, where: str) -> psycopg.Connection[Any]:
+        """A connection; a server that still recovers from the last kill is waited for."""
+        ends = time.monotonic() + START_S
+        while True:
+            try:
+                return psycopg.connect(where, autocommit=True)
+            except psycopg.OperationalError:
+                if time.monotonic() > ends:
+                    raise
+                time.sleep(0.1)
 
     def stop(self) -> None:
         """Stop the server and remove its folder; may be called twice."""

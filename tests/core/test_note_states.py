@@ -225,7 +225,10 @@ class NoteStates(RuleBasedStateMachine):
         if refusal is None and not note.apart and (note.state != "draft" or note.unlocks):
             refusal = Conflict
         self.tries(refusal, lambda: notes.remove_note(self.actor(who), note.id, None))
-        note.removed = note.removed or refusal is None
+        if refusal is None:
+            note.removed = True
+            for one in self.notes:  # of a psychotherapy note no addendum is left
+                one.removed = one.removed or one.parent is note
 
     @rule(who=WHO)
     def sign_part(self, who: str) -> None:

@@ -21,11 +21,13 @@ from tests.fhir import charts
 from tests.fhir.charts import Client
 from tests.fhir.test_validity import schema_check
 from tests.outbox.receiver import Receiver, receiving, reply
+from tests.working import only_for
 
 
 @pytest.fixture
 def receiver(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     """A receiver of this machine, which the settings of the tests let be reached."""
+    only_for(scene, monkeypatch)
     work()
     with receiving(monkeypatch) as one:
         yield one

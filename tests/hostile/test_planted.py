@@ -19,12 +19,14 @@ from api import clock, config, db, logs
 from api.outbox import events
 from api.outbox.tables import webhook_deliveries, webhooks
 from api.worker import Worker
+from tests.builders import Scene
 from tests.hostile import planted
 from tests.hostile.planted import Planting
 from tests.hostile.test_hostile_input import Sender, ends_something
 from tests.outbox.conftest import make_webhook
 from tests.outbox.receiver import Receiver, receiving
 from tests.test_figures import build_counting
+from tests.working import only_for
 
 LEAST, LEAST_TAKEN = 2000, 500
 LEAST_TOLD = 50
@@ -100,14 +102,16 @@ def plant(send: Sender) -> Planting:
     return planting
 
 
-def delivered(hook: db.Values, receiver: Receiver) -> list[str]:
+def delivered(scene: Scene, hook: db.Values, receiver: Receiver) -> list[str]:
     """What our webhook got of all that happened, once a worker has told it."""
     others = webhooks.c.id != hook["id"]
     with db.transaction() as store:
         store.execute(update(webhooks).where(others).values(disabled_at=clock.now()))
         theirs = update(webhook_deliveries).where(webhook_deliveries.c.webhook_id != hook["id"])
         store.execute(theirs.values(state="cancelled", leased_until=None))
-    Worker().run(once=True)
+    with pytest.MonkeyPatch.context() as patch:
+        only_for(scene, patch)
+        Worker().run(once=True)
     return [f"{m.path} {m.headers} {m.body.decode()}" for m in receiver.messages]
 
 
@@ -121,7 +125,7 @@ def test_what_is_planted_is_found_nowhere_but_where_it_is_read(
         hook = make_webhook(send.world.scene, receiver, *events.EVENTS)
     planting = plant(send)
     assert len(planting.places) >= LEAST and len(planting.taken) >= LEAST_TAKEN, planting.taken
-    figures, got = generate_latest(REGISTRY).decode(), delivered(hook, receiver)
+    figures, got = generate_latest(REGISTRY).decode(), delivered(send.world.scene, hook, receiver)
     assert "freshtrail_requests_total" in figures and len(got) >= LEAST_TOLD
     assert told.getvalue().count('"event": "request"') >= LEAST
     for name, text in {

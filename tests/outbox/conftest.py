@@ -12,11 +12,13 @@ from api.outbox import events, signing
 from api.outbox.tables import webhook_deliveries, webhooks
 from tests.builders import Scene
 from tests.outbox.receiver import Receiver, receiving
+from tests.working import only_for
 
 
 @pytest.fixture
 def receiver(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
-    """A receiver; nothing of earlier tests is waiting."""
+    """A receiver; nothing of earlier tests is waiting, nor is a worker's in their clinics."""
+    only_for(scene, monkeypatch)
     with db.transaction() as store:
         left = update(events.outbox_events).where(events.WAITING)
         store.execute(left.values(shared_out_at=clock.now()))

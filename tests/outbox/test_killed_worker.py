@@ -6,18 +6,22 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import func, select
 
-from api import clock, db
+from api import clock, db, schema
 from api.core import beats
 from api.outbox import deliver, events
 from api.outbox.tables import webhook_deliveries
 from api.worker import HANDS
 from tests.builders import Scene
+from tests.conftest import empty_database
 from tests.outbox.conftest import deliveries, happen, make_webhook
 from tests.outbox.receiver import Message, Receiver, reply
 
@@ -26,10 +30,25 @@ EVENTS = 60
 PATIENCE_S = 60
 
 
-def start_worker(*more: str, **environment: str) -> "subprocess.Popen[bytes]":
-    """A worker in a process of its own, with the settings of this one."""
+@pytest.fixture(autouse=True)
+def _alone(database: str, tmp_path: Path) -> Iterator[None]:
+    """A database of its own, in which nothing of other tests is due."""
+    with empty_database(tmp_path):
+        schema.upgrade()
+        yield
+
+
+@contextmanager
+def started_worker(*more: str, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A worker in a process of its own, with the settings of this one; killed afterwards."""
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "worker", *more]
-    return subprocess.Popen(command, cwd=HOUSE, env={**os.environ, **environment})
+    worker = subprocess.Popen(command, cwd=HOUSE, env={**os.environ, **environment})
+    try:
+        yield worker
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(worker.pid, signal.SIGKILL)
+        worker.wait()
 
 
 def until(condition: Any) -> None:
@@ -49,20 +68,17 @@ def test_what_a_killed_worker_left_is_done_by_the_next(scene: Scene, receiver: R
     with db.transaction():
         hooks = [make_webhook(scene, receiver, "goal.created") for _ in range(2)]
         sent = happen(scene, "goal.created", EVENTS)
-    worker = start_worker()
-    try:
+    with started_worker():
         until(lambda: len(receiver.messages) >= EVENTS // 2)
         with db.transaction():
             assert not beats.is_silent()
             sent += happen(scene, "goal.created", EVENTS)
         until(lambda: len(receiver.messages) >= EVENTS)
-    finally:
-        os.kill(worker.pid, signal.SIGKILL)
-        worker.wait()
     before = len(receiver.messages)
     assert before < 2 * len(sent), "it was killed in the middle"
     later = (clock.now() + deliver.LEASE + timedelta(seconds=30)).isoformat()
-    assert start_worker("--once", FRESHTRAIL_CLOCK=later).wait(PATIENCE_S) == 0
+    with started_worker("--once", FRESHTRAIL_CLOCK=later) as worker:
+        assert worker.wait(PATIENCE_S) == 0
     counted = Counter(message.id for message in receiver.messages)
     assert set(counted) == set(sent), "nothing is lost"
     assert sum(counted.values()) <= 2 * len(sent) + HANDS, "sent again: what was on its way"
@@ -83,10 +99,10 @@ def test_a_worker_that_is_asked_to_stop_leaves_no_lease(scene: Scene, receiver: 
     with db.transaction():
         hook = make_webhook(scene, receiver, "goal.created")
         happen(scene, "goal.created", 20)
-    worker = start_worker()
-    until(lambda: receiver.messages)
-    worker.terminate()
-    assert worker.wait(PATIENCE_S) == 0
+    with started_worker() as worker:
+        until(lambda: receiver.messages)
+        worker.terminate()
+        assert worker.wait(PATIENCE_S) == 0
     d = webhook_deliveries.c
     leased = select(func.count()).where(d.webhook_id == hook["id"], d.leased_until.is_not(None))
     with db.transaction() as store:

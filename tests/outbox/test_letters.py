@@ -30,7 +30,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from api import clock, config, db
-from api.core import accounts, invitations, mail
+from api.core import accounts, clocks, invitations, mail
 from api.errors import Unsafe
 from api.outbox import letters, smtp
 from api.worker import Worker
@@ -93,6 +93,7 @@ def free_port() -> int:
 @pytest.fixture
 def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[Box]:
     """A real mail server that asks for TLS and a password, and our settings for it."""
+    monkeypatch.setattr(clocks, "DUE", [])  # letters alone, and no due work of other tests
     with db.transaction() as store:  # what other tests left on its way
         store.execute(letters.letters.delete())
     certificate, private = _certificate(tmp_path)

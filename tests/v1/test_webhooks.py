@@ -16,12 +16,14 @@ from api.worker import Worker
 from tests import builders
 from tests.builders import Scene
 from tests.outbox.receiver import Receiver, receiving, reply
+from tests.working import only_for
 
 ADDRESS = "https://hooks.clinic.example/in"
 
 
 @pytest.fixture
-def receiver(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+def receiver(app: Flask, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    only_for(scene, monkeypatch)
     with receiving(monkeypatch) as made:
         yield made
 
