@@ -9,6 +9,7 @@ from api.access.policies import Role
 from api.access.users import CONSENTED, clinics, sign_ins, users
 from api.core import release
 from api.core.release.tables import research_agreements
+from api.core.opened import break_glass
 from api.core.team_reach import alert_duties, session_clinicians
 from tests import builders
 from tests.core import dosing, noting
@@ -57,6 +58,22 @@ def _escalated(until: timedelta | None) -> Callable[[World], None]:
         times = {"duty_from": now - timedelta(days=2), "duty_until": until and now + until}
         with db.transaction() as store:
             store.execute(alert_duties.insert().values(**duty, **times))
+
+    return make
+
+
+def _emergency(ago: timedelta) -> Callable[[World], None]:
+    """CN opened the chart so long ago."""
+
+    def make(world: World) -> None:
+        path = f"/patients/{world.ids['patient_id']}/break-glass"
+        why = {"reason": "Found unconscious at the station.", "reason_code": "emergency"}
+        made = world.move("CN", "POST", path, why)
+        world.ids["break_glass_id"] = made["id"]
+        mine = break_glass.c.id == UUID(made["id"])
+        with db.transaction() as store:
+            ends_at = clock.now() + HOUR - ago
+            store.execute(break_glass.update().where(mine).values(ends_at=ends_at))
 
     return make
 
@@ -328,6 +345,8 @@ BECOMING: dict[str, Callable[[World], None]] = {
     "duty_over": _duty(-DAY, -SECOND),
     "escalated": _escalated(None),
     "escalation_over": _escalated(-SECOND),
+    "emergency": _emergency(0 * HOUR),
+    "emergency_over": _emergency(HOUR + SECOND),
     "disabled": disabled,
     "patient_disabled": lambda world: disabled(world, "PS"),
     "signed_out": signed_out,
