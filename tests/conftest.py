@@ -45,6 +45,23 @@ def pytest_configure(config: pytest.Config) -> None:
     shadows.forbid()
 
 
+ONLY = {"on_postgres_alone": "postgres", "on_sqlite_alone": "sqlite"}
+"""The fixtures that say of which engine alone something can be told."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test of one engine alone is not made for the other, rather than skipped there."""
+    wrong = [item for item in items if _is_of_another_engine(item)]
+    items[:] = [item for item in items if item not in set(wrong)]
+    config.hook.pytest_deselected(items=wrong)
+
+
+def _is_of_another_engine(item: pytest.Item) -> bool:
+    asked = getattr(item, "fixturenames", ())
+    engine = getattr(getattr(item, "callspec", None), "params", {}).get("database")
+    return any(name in asked and engine != only for name, only in ONLY.items())
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave nothing behind."""
     import shutil
@@ -104,6 +121,18 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
     _migrate(url)
     yield request.param
     use_database(url)
+
+
+@pytest.fixture(scope="session")
+def on_postgres_alone(database: str) -> None:
+    """What SQLite has not: roles, policies, replicas."""
+    assert database == "postgres"
+
+
+@pytest.fixture(scope="session")
+def on_sqlite_alone(database: str) -> None:
+    """What only a file has."""
+    assert database == "sqlite"
 
 
 def use_database(url: str) -> None:

@@ -78,10 +78,8 @@ def test_without_a_free_line_a_request_is_refused_soon_and_answered_again_after_
 
 
 @pytest.fixture
-def full(app: Flask, database: str) -> Iterator[Callable[[bool], None]]:
+def full(on_sqlite_alone: None, app: Flask) -> Iterator[Callable[[bool], None]]:
     """`full(True)` leaves the file no page more than it has; `full(False)` gives it room."""
-    if database != "sqlite":
-        pytest.skip("the file is SQLite's")
     state = {"full": False}
 
     def limit(connection: Any, *_rest: Any) -> None:

@@ -17,9 +17,8 @@ SOUND = startup.Standing(180000, "on", "on", False, False, False, False, (), "/r
 
 
 @pytest.fixture
-def postgres(database: str, app: Any) -> None:
-    if database == "sqlite":
-        pytest.skip("SQLite has no roles")
+def postgres(on_postgres_alone: None, app: Any) -> None:
+    """Only where there are roles."""
 
 
 @pytest.fixture

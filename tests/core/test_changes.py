@@ -76,9 +76,8 @@ def new_goal(scene: Scene, person: Person, **more: Any) -> db.Values:
         return goals.set_goal(actor, scene.patient["id"], values)
 
 
-def test_a_restored_dump_is_followed_from_its_start(scene: Scene, database: str) -> None:
-    if database == "sqlite":
-        pytest.skip("a file that is put back keeps the order of its rows")
+def test_a_restored_dump_is_followed_from_its_start(on_postgres_alone: None, scene: Scene) -> None:
+    """A file that is put back keeps the order of its rows."""
     mirror = Mirror(scene["CT"]).follow()
     c = feed.changes.c
     with db.transaction() as store:

@@ -8,8 +8,8 @@ from api import clock, db
 from api.access.policies import Role
 from api.access.users import CONSENTED, clinics, sign_ins, users
 from api.core import release
-from api.core.release.tables import research_agreements
 from api.core.opened import break_glass
+from api.core.release.tables import research_agreements
 from api.core.team_reach import alert_duties, session_clinicians
 from tests import builders
 from tests.core import dosing, noting

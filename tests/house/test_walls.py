@@ -33,10 +33,8 @@ FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::reg
 
 
 @pytest.fixture
-def postgres(database: str) -> None:
+def postgres(on_postgres_alone: None, application: Any) -> None:
     """Only where there are roles and policies."""
-    if database == "sqlite":
-        pytest.skip("SQLite has the first wall alone")
 
 
 @pytest.fixture

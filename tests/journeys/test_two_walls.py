@@ -162,11 +162,9 @@ def foreign_shown(world: World, route: str, persona: str) -> list[str]:
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_with_the_second_wall_alone_no_foreign_row_is_shown(
-    app: Flask, database: str, no_first_wall: Callable[[], None], route: str
+    on_postgres_alone: None, app: Flask, no_first_wall: Callable[[], None], route: str
 ) -> None:
-    if database == "sqlite":
-        pytest.skip("SQLite has the first wall alone")
-    world = filled(app, database, route)
+    world = filled(app, "postgres", route)
     no_first_wall()
     assert [said for persona in STRANGERS for said in foreign_shown(world, route, persona)] == []
 

@@ -117,10 +117,8 @@ def test_no_word_of_a_patients_lies_in_the_files(stolen: bytes) -> None:
 
 
 def test_a_dump_as_the_application_is_refused_rather_than_partial(
-    application: Flask, database: str
+    on_postgres_alone: None, application: Flask
 ) -> None:
-    if database == "sqlite":
-        pytest.skip("SQLite has no roles")
     engine = db.make_engine(config.settings().url)
     with engine.connect() as connection, pytest.raises(Exception, match="row-level security"):
         connection.execute(text("SET row_security = off"))

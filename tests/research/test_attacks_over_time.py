@@ -300,10 +300,8 @@ def test_a_check_in_written_while_it_is_made_is_wholly_out(
 
 
 def test_34_who_reads_for_research_can_not_read_a_name(
-    growing: Clinic, database: str, monkeypatch: pytest.MonkeyPatch
+    on_postgres_alone: None, growing: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if database != "postgres":
-        pytest.skip("SQLite has no roles: this attack is told of PostgreSQL alone")
     role = f"research_{db.new_id().hex}"
     with db.transaction() as store:
         assert store.execute(text("SELECT legal_family FROM patients")).first()  # the API's role

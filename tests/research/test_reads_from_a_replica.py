@@ -51,10 +51,8 @@ class Replica:
 
 
 @pytest.fixture(scope="module")
-def replica(application: Flask, database: str) -> Iterator[Replica]:
+def replica(on_postgres_alone: None, application: Flask) -> Iterator[Replica]:
     """A migrated primary, which the application uses meanwhile, with its replica."""
-    if database != "postgres":
-        pytest.skip("SQLite has no replicas: this is told of PostgreSQL alone")
     before = config.settings().url
     with ExitStack() as stack:
         try:
