@@ -17,6 +17,7 @@ os.environ.setdefault("RATE_SIGN_IN", "1000000")
 for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL", "FRESHTRAIL_CLOCK"):
     os.environ.pop(name, None)
 
+import hypothesis  # noqa: E402
 from flask import Flask  # noqa: E402
 from flask.testing import FlaskClient  # noqa: E402
 from sqlalchemy import create_engine, make_url, select, text  # noqa: E402
@@ -25,10 +26,13 @@ from api import config, db, field_keys  # noqa: E402
 from api.access import keys  # noqa: E402
 from api.audit import checkpoints  # noqa: E402
 from api.core.throttle import throttles  # noqa: E402
-from api.db import stores, walls  # noqa: E402
+from api.db import engines, stores, walls  # noqa: E402
 from tests import builders, roles, shadows  # noqa: E402
 
 ENGINES = ("sqlite", "postgres")
+hypothesis.settings.register_profile("the same draws", derandomize=True)
+if os.environ.get("DRAW_ANEW", "") in ("", "0"):
+    hypothesis.settings.load_profile("the same draws")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     keys.make_keys(_DATA / "keys")
     checkpoints.make_key(_DATA / "keys")
     stores.Store = roles.Building  # type: ignore[misc]
+    engines.SYNCHRONOUS = "synchronous=OFF"  # the rows of tests need outlast nothing
     shadows.forbid()
 
 

@@ -1,5 +1,8 @@
 """Production does not start with what could undo its own walls; each reason is told in words."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -174,3 +177,12 @@ def test_the_keys_of_another_database_are_refused(
         config.settings.cache_clear()
         field_keys._look(even_if_young=True)
     startup.vault_fits()
+
+
+def test_sqlite_keeps_what_was_answered_through_a_power_cut(tmp_path: Path) -> None:
+    """Asked in a process of its own: the tests themselves are hasty."""
+    ask = "from api import db; link = db.engine().connect()"
+    ask += "; print(link.exec_driver_sql('PRAGMA synchronous').scalar())"
+    env = {**os.environ, "DATABASE_URL": f"sqlite:///{tmp_path / 'own.sqlite'}"}
+    told = subprocess.run([sys.executable, "-c", ask], env=env, capture_output=True, text=True)
+    assert told.stdout.strip() == "2", told.stderr

@@ -23,6 +23,8 @@ TURN_S = 5.0
 """Seconds that a transaction on SQLite waits for its turn."""
 TURN_LOOK_S = (0.0005, 0.004)
 """How soon it is asked for again: at first, and at the latest."""
+SYNCHRONOUS = "synchronous=FULL"
+"""What was answered is on the disk, and outlasts a power cut."""
 READ_COMMITTED, REPEATABLE_READ = r"read\ committed", r"repeatable\ read"
 """How a transaction sees others, as the server is told when we connect: BEGIN is ours, so that the
 driver says none."""
@@ -91,7 +93,7 @@ def tell(connection: Connection, words: str) -> None:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
-    for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("busy_timeout=5000", "journal_mode=WAL", SYNCHRONOUS, "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
     connection.execute("PRAGMA busy_timeout=0")  # from here on we wait ourselves
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -59,6 +60,7 @@ def rows() -> dict[str, dict[str, str]]:
     return found
 
 
+@cache
 def routes(app: Flask) -> dict[str, Any]:
     """Every route of the application as the table writes it, with its offer (None: a page)."""
     offers = app.extensions["offers"]
