@@ -1,6 +1,13 @@
-"""A worker that works in some clinics alone: what falls due in those of other tests is not its."""
+"""Workers of tests: one that works in some clinics alone, and one in a process of its own."""
 
-from collections.abc import Callable, Iterable
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +15,9 @@ import pytest
 
 from api import worker
 from tests.builders import Scene
+
+HOUSE = Path(__file__).parents[1]
+PATIENCE_S = 60
 
 
 def only_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,3 +33,24 @@ def only_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name in ("_clinics_of", "_clinics_with"):
         monkeypatch.setattr(worker, name, narrowed(getattr(worker, name)))
+
+
+@contextmanager
+def started_worker(*more: str, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A worker in a process of its own, with the settings of this one; killed afterwards."""
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "worker", *more]
+    worker = subprocess.Popen(command, cwd=HOUSE, env={**os.environ, **environment})
+    try:
+        yield worker
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(worker.pid, signal.SIGKILL)
+        worker.wait()
+
+
+def until(condition: Any) -> None:
+    """Wait for it."""
+    ends = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < ends, "waited in vain"
+        time.sleep(0.02)

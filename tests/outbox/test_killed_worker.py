@@ -1,13 +1,8 @@
 """A worker that is killed in the middle of its work: nothing is lost and nothing is doubled."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,10 +19,9 @@ from tests.builders import Scene
 from tests.conftest import empty_database
 from tests.outbox.conftest import deliveries, happen, make_webhook
 from tests.outbox.receiver import Message, Receiver, reply
+from tests.working import PATIENCE_S, started_worker, until
 
-HOUSE = Path(__file__).parents[2]
 EVENTS = 60
-PATIENCE_S = 60
 
 
 @pytest.fixture(autouse=True)
@@ -36,27 +30,6 @@ def _alone(database: str, tmp_path: Path) -> Iterator[None]:
     with empty_database(tmp_path):
         schema.upgrade()
         yield
-
-
-@contextmanager
-def started_worker(*more: str, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """A worker in a process of its own, with the settings of this one; killed afterwards."""
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "worker", *more]
-    worker = subprocess.Popen(command, cwd=HOUSE, env={**os.environ, **environment})
-    try:
-        yield worker
-    finally:
-        with suppress(ProcessLookupError):
-            os.kill(worker.pid, signal.SIGKILL)
-        worker.wait()
-
-
-def until(condition: Any) -> None:
-    """Wait for it."""
-    ends = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < ends, "waited in vain"
-        time.sleep(0.02)
 
 
 def test_what_a_killed_worker_left_is_done_by_the_next(scene: Scene, receiver: Receiver) -> None:
