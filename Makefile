@@ -21,7 +21,7 @@ run: .venv/requirements.stamp ## a demo clinic on http://127.0.0.1:8000 (PORT=90
 
 test: .venv/requirements-dev.stamp ## every test, on SQLite and on real PostgreSQL
 	@echo "Running every test on SQLite and PostgreSQL."
-	@$(BIN)/pytest -n 2 --require-postgres
+	@$(BIN)/pytest -n 2 --dist worksteal --require-postgres
 
 fuzz: .venv/requirements-dev.stamp ## the contract, fuzzed on both databases
 	@echo "Fuzzing every operation on SQLite and PostgreSQL; takes minutes."
