@@ -27,7 +27,7 @@ from tests import builders
 from tests.builders import Person, Scene
 from tests.core import planning
 
-WRITERS, ROUNDS = 6, 25
+WRITERS, ROUNDS = 4, 30
 
 
 class Mirror:
