@@ -5,15 +5,19 @@ the plain transaction of the request; a hot read (`Reading`) carries right, reco
 one statement, so that it costs one trip.
 """
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    Select,
     Table,
     Uuid,
     and_,
+    bindparam,
     column,
     exists,
     false,
@@ -52,7 +56,14 @@ def identify(actor: Actor) -> Rights:
     if actor.known is None and actor.door == FHIR:
         actor.known = identify_client(actor)
     if actor.known is None:
-        row = store().row(_sign_in(actor))
+        row = store().row(
+            _sign_in(),
+            at_sign_in=actor.sign_in_id,
+            at_user=actor.user_id,
+            at_clinic=actor.clinic_id,
+            at_now=clock.now(),
+            at_lately=clock.now() - LONGEST_IDLE,
+        )
         if row is None:
             raise NotSignedIn("The sign-in has ended.")
         actor.known = rights_of(row)
@@ -60,7 +71,9 @@ def identify(actor: Actor) -> Rights:
     return actor.known
 
 
-def _sign_in(actor: Actor) -> Any:
+@cache
+def _sign_in() -> Select[Any]:
+    """The sign-in of whoever is asked about: made once, for every request asks it."""
     return (
         select(*SIGN_IN_COLUMNS)
         .join(
@@ -68,10 +81,10 @@ def _sign_in(actor: Actor) -> Any:
         )
         .join(clinics, clinics.c.id == sign_ins.c.clinic_id)
         .where(
-            sign_ins.c.id == actor.sign_in_id,
-            sign_ins.c.user_id == actor.user_id,
-            sign_ins.c.clinic_id == actor.clinic_id,
-            *stands(clock.now(), clock.now() - LONGEST_IDLE),
+            sign_ins.c.id == bindparam("at_sign_in"),
+            sign_ins.c.user_id == bindparam("at_user"),
+            sign_ins.c.clinic_id == bindparam("at_clinic"),
+            *stands(bindparam("at_now"), bindparam("at_lately")),
         )
     )
 
@@ -159,15 +172,19 @@ def admit(actor: Actor, action: str) -> Grant:
     return granted
 
 
-def in_reach(actor: Actor, granted: Grant, patient_id: Any) -> ColumnElement[bool]:
-    """The SQL condition that a chart (its `patient_id` column) is in the actor's reach."""
+def in_reach(
+    actor: Actor, granted: Grant, patient_id: Any, moment: Any = None
+) -> ColumnElement[bool]:
+    """The SQL condition that a chart (its `patient_id` column) is in the actor's reach, now unless
+    another `moment` is given."""
     rights = actor.rights
     if granted.reach == Reach.CLINIC:
         return true()
     if granted.reach == Reach.OWN:
         return false() if rights.patient_id is None else patient_id == rights.patient_id
     if granted.reach == Reach.TEAM:
-        return reaches(granted, rights.clinic_id, rights.user_id, patient_id, clock.now())
+        moment = clock.now() if moment is None else moment
+        return reaches(granted, rights.clinic_id, rights.user_id, patient_id, moment)
     if granted.reach == Reach.EHR:
         return reached_by(actor, patient_id)
     return false()
@@ -187,20 +204,47 @@ def find_in_chart(actor: Actor, action: str, table: Table, record_id: UUID) -> V
     """A record of a chart in reach, in one scoped query; absent and out of reach look alike."""
     granted = admit(actor, action)
     trail.about(table.name, record_id)
-    row = found(
-        store().row(
-            select(table).where(
-                table.c.clinic_id == actor.clinic_id,
-                table.c.id == record_id,
-                table.c.deleted_at.is_(None),
-                in_reach(actor, granted, table.c.patient_id),
-                shown_to(actor, table),
-            ),
-            opens=table,
-        )
-    )
+    row = found(one_in_reach(actor, granted, table, record_id))
     trail.touches([row["patient_id"]])
     return row
+
+
+def one_in_reach(actor: Actor, granted: Grant, table: Table, record_id: UUID) -> Values | None:
+    """A patient, or a record of a chart, that is there and in reach; None otherwise."""
+    rights = actor.rights
+    if granted.reach == Reach.EHR:  # how far a client reaches is not told by its role
+        statement = _one(table, granted, actor)
+    else:
+        statement = _one_of_role(table, granted, rights.role)
+    return store().row(
+        statement,
+        opens=table,
+        at_clinic=actor.clinic_id,
+        at_record=record_id,
+        at_user=rights.user_id,
+        at_chart=rights.patient_id,
+        at_now=clock.now(),
+    )
+
+
+@cache
+def _one_of_role(table: Table, granted: Grant, role: Role) -> Select[Any]:
+    """What `one_in_reach` asks, made once: whose and which it is comes with the question."""
+    to_come: Callable[[str], Any] = bindparam
+    clinic, user, chart = to_come("at_clinic"), to_come("at_user"), to_come("at_chart")
+    rights = Rights(user, clinic, role, "", chart, frozenset(), "", datetime.min)
+    return _one(table, granted, Actor(user, user, clinic, known=rights))
+
+
+def _one(table: Table, granted: Grant, asker: Actor) -> Select[Any]:
+    chart = table.c.get("patient_id", table.c.id)
+    return select(table).where(
+        table.c.clinic_id == bindparam("at_clinic"),
+        table.c.id == bindparam("at_record"),
+        table.c.deleted_at.is_(None),
+        in_reach(asker, granted, chart, bindparam("at_now")),
+        shown_to(asker, table),
+    )
 
 
 def shown_to(actor: Actor, table: Table) -> ColumnElement[bool]:

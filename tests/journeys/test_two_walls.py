@@ -93,6 +93,7 @@ def no_first_wall(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None
 def forget_prepared() -> None:
     """Hot statements are made anew."""
     Reading._prepared.cache_clear()
+    gate._one_of_role.cache_clear()
     for name, module in list(sys.modules.items()):
         if name.startswith("api."):
             for one in vars(module).values():

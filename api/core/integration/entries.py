@@ -1,10 +1,11 @@
 """What the entries of a chart have in common: author, patient, parents, and who may change them."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, select
+from sqlalchemy import Select, Table, bindparam, select
 
 from api.access.policies import Actor
 from api.audit import trail
@@ -90,14 +91,21 @@ def refuse_other_words(author: Actor, row: Values, changed: Iterable[str] = WORD
 
 def patient_of(row: Values) -> Values:
     """The patient whose chart holds the entry, with the instants of their doses."""
+    whose = {"of_clinic": row["clinic_id"], "of_patient": row["patient_id"]}
+    return found(store().row(_patient(), **whose))
+
+
+@cache
+def _patient() -> Select[Any]:
+    """What `patient_of` asks, made once: of whom comes with the question."""
     p = patients.c
     columns = (
         *(p.clinic_id, p.id, p.legal_given, p.legal_family, p.preferred_name),
         *(p.status, p.locale, p.time_zone, p.default_sharing, p.sex_at_birth, p.birth_on),
         doses_told(p.clinic_id, p.id).label("doses"),
     )
-    mine = [p.clinic_id == row["clinic_id"], p.id == row["patient_id"]]
-    return found(store().row(select(*columns).where(*mine)))
+    mine = [p.clinic_id == bindparam("of_clinic"), p.id == bindparam("of_patient")]
+    return select(*columns).where(*mine)
 
 
 def steady(reader: Actor, table: Table, record_id: UUID) -> Values:

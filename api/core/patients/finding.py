@@ -19,15 +19,7 @@ def open_chart(actor: Actor, action: str, patient_id: UUID) -> Values:
     """The patient whose chart the actor may open for `action`; `NotFound` when out of reach."""
     granted = gate.admit(actor, action)
     trail.about("patient", patient_id)
-    row = store().row(
-        select(patients).where(
-            patients.c.clinic_id == actor.clinic_id,
-            patients.c.id == patient_id,
-            patients.c.deleted_at.is_(None),
-            gate.in_reach(actor, granted, patients.c.id),
-        ),
-        opens=patients,
-    )
+    row = gate.one_in_reach(actor, granted, patients, patient_id)
     trail.touches([patient_id] if row else [])
     return found(row)
 
