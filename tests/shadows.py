@@ -3,7 +3,7 @@
 By itself SQLAlchemy ties a subquery to the statement right around it and to none further out. A
 condition two levels down that names a table of the outermost level then asks of any row of it
 instead of the one that is meant: it is true for everybody once it is true for somebody. Whoever
-means that says so with `correlate`.
+means that says so with `correlate`; a subquery over one table alone can mean nothing else.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ def forbid() -> None:
 
     def watched(self: Any, select: Any, state: Any, entry: Any, asfrom: bool, *more: Any) -> Any:
         froms = compose(self, select, state, entry, asfrom, *more)
-        if not asfrom and select._auto_correlate:
+        if len(froms) > 1 and not asfrom and select._auto_correlate:
             around = entry["correlate_froms"]
             anew = {one.name for one in froms if isinstance(one, TableClause) and one in around}
             if anew:

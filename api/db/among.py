@@ -18,7 +18,7 @@ def among(column: ColumnElement[Any], found: Select[Any]) -> ColumnElement[bool]
     PostgreSQL, told only to give some rows in order, may read a whole table in that order and ask
     of each whether it was found; as an array what was found comes first.
     """
-    return _Among(column, found.correlate(None).scalar_subquery())
+    return _Among(column, found.scalar_subquery())
 
 
 @compiles(_Among)
