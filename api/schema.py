@@ -2,11 +2,12 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, make_url, text
+from sqlalchemy import Connection, Engine, make_url, text
 
 from api import db
 from api.config import settings
@@ -43,18 +44,48 @@ def _settle_in() -> None:
         with owner.begin() as connection:
             connection.execute(text("SET LOCAL row_security = off"))
             connection.execute(db.feed.bring_home())
-            for statement in _grants(owner):
+            for statement in (*_grants(owner), *_grants_of_codes(owner, connection)):
                 connection.execute(text(statement))
     finally:
         owner.dispose()
 
 
 def _grants(owner: Engine) -> list[str]:
-    role = make_url(settings().url).username
-    if role is None or role == owner.url.username:
+    role = _application(owner)
+    return [] if role is None else db.walls.granted(role, sorted(db.metadata.tables))
+
+
+KEPT: Final = text("""
+SELECT count(*) FROM pg_class c, aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee
+WHERE c.oid = to_regclass(:name) AND a.grantee <> c.relowner AND r.rolname <> :application
+""")
+"""How many roles beside the owner and the application's keep a table."""
+
+
+def _grants_of_codes(owner: Engine, connection: Connection) -> list[str]:
+    """What lies apart is kept by the role for research, once there is one, and else by the
+    application's."""
+    application, research = _application(owner), _quoted(owner, settings().research_url)
+    if research is not None and research != application:
+        taken = [] if application is None else db.walls.kept_from(application)
+        return [*taken, *db.walls.kept_by(research)]
+    if application is None:
         return []
-    quoted = owner.dialect.identifier_preparer.quote_identifier(role)
-    return db.walls.granted(quoted, sorted(db.metadata.tables))
+    name = make_url(settings().url).username
+    asked = [{"name": f"{at}.{table}", "application": name} for table, at in db.walls.APART.items()]
+    has_keeper = any(connection.execute(KEPT, one).scalar_one() for one in asked)
+    return (db.walls.kept_from if has_keeper else db.walls.kept_by)(application)
+
+
+def _application(owner: Engine) -> str | None:
+    """The application's role, quoted; None where it is the owner."""
+    role = make_url(settings().url).username
+    return None if role == owner.url.username else _quoted(owner, settings().url)
+
+
+def _quoted(owner: Engine, url: str) -> str | None:
+    role = make_url(url).username if url else None
+    return None if role is None else owner.dialect.identifier_preparer.quote_identifier(role)
 
 
 def move(to: str) -> None:

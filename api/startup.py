@@ -54,7 +54,9 @@ SELECT current_setting('server_version_num')::int AS version,
     AND c.relname = ANY(:appended)
     AND has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE')) AS rewrites,
   ARRAY(SELECT c.relname::text FROM pg_class c
-    WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY(:walled)
+    WHERE c.relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN
+      (SELECT current_schema() UNION SELECT unnest(CAST(:apart AS text[]))))
+    AND c.relkind = 'r' AND c.relname = ANY(:walled)
     AND NOT (c.relrowsecurity AND c.relforcerowsecurity) ORDER BY 1) AS unwalled
 """)
 
@@ -86,6 +88,7 @@ def of_settings() -> Iterator[str]:
     for name, url in (
         ("DATABASE_URL", settings().url),
         ("MIGRATION_DATABASE_URL", settings().migration_database_url),
+        ("RESEARCH_DATABASE_URL", settings().research_url),
     ):
         if url and is_weak(make_url(url)):
             yield f"The password in {name} is empty, short or one that everybody knows."
@@ -112,6 +115,7 @@ def standing() -> Standing:
     """How the application stands in the PostgreSQL it is connected to."""
     names = [name for name in db.metadata.tables if name not in db.walls.OUTSIDE]
     asked = {"appended": [*db.walls.APPENDED], "walled": names}
+    asked["apart"] = [*db.walls.APART.values()]
     with db.engine().connect() as connection:
         found: Any = connection.execute(ASKED, asked).mappings().one()
         driver: Any = connection.connection.driver_connection

@@ -14,7 +14,7 @@ os.environ.update(FRESHTRAIL_MODE="test", FRESHTRAIL_DATA=str(_DATA), WEB_WORKER
 os.environ.setdefault("RATE_PER_PRINCIPAL", "1000000")
 os.environ.setdefault("RATE_PER_CLINIC", "1000000")
 os.environ.setdefault("RATE_SIGN_IN", "1000000")
-for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL", "FRESHTRAIL_CLOCK"):
+for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL", "RESEARCH_DATABASE_URL", "FRESHTRAIL_CLOCK"):
     os.environ.pop(name, None)
 
 import hypothesis  # noqa: E402
@@ -152,6 +152,7 @@ def use_database(url: str) -> None:
     os.environ["DATABASE_URL"] = url
     is_postgres = url.startswith("postgresql")
     os.environ["MIGRATION_DATABASE_URL"] = roles.as_role(url, roles.OWNER) if is_postgres else ""
+    os.environ["RESEARCH_DATABASE_URL"] = roles.as_role(url, roles.RESEARCH) if is_postgres else ""
     config.settings.cache_clear()
 
 
@@ -177,6 +178,7 @@ def _migrate(url: str) -> None:
     from api import schema
 
     schema.upgrade()
+    roles.let_research_in()
 
 
 @pytest.fixture(scope="session")

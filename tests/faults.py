@@ -60,6 +60,7 @@ class Server:
         env |= {"PORT": str(self.port), "DATABASE_URL": self.url, "RATE_SIGN_IN": "1000000"}
         env |= {name: "1000000" for name in ("RATE_PER_PRINCIPAL", "RATE_PER_CLINIC")}
         env |= {"WEB_WORKERS": str(WORKERS), "MIGRATION_DATABASE_URL": ""}
+        env["RESEARCH_DATABASE_URL"] = ""
         quiet = subprocess.DEVNULL
         self.process = subprocess.Popen(
             self.serve, env=env, stdout=quiet, stderr=quiet, start_new_session=True, cwd=self.tree

@@ -80,7 +80,7 @@ def demo(url: str) -> Iterator[str]:
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         env = os.environ | {"FRESHTRAIL_MODE": "demo", "FRESHTRAIL_DATA": folder}
-        env |= {"PORT": str(port), "DATABASE_URL": url}
+        env |= {"PORT": str(port), "DATABASE_URL": url, "RESEARCH_DATABASE_URL": ""}
         env |= {name: "1000000" for name in ("RATE_PER_PRINCIPAL", "RATE_PER_CLINIC")}
         env |= {"RATE_SIGN_IN": "1000000"}
         serve = [str(BIN / "flask"), "--app", "wsgi", "serve"]

@@ -5,13 +5,16 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 
 from api import config, db
+from api.core import release
 from api.db import engines, stores, walls
 
 APPLICATION, OWNER, BACKUP = "freshtrail_app", "freshtrail_owner", "freshtrail_backup"
+RESEARCH = "freshtrail_research"
 MAKE = (
     f"CREATE ROLE {OWNER} LOGIN BYPASSRLS",
     f"CREATE ROLE {APPLICATION} LOGIN",
     f"CREATE ROLE {BACKUP} LOGIN BYPASSRLS",
+    f"CREATE ROLE {RESEARCH} LOGIN",
     f"GRANT pg_read_all_data TO {BACKUP}",
 )
 """What the README has an administrator do once for a server."""
@@ -31,10 +34,19 @@ def make_roles(server: str) -> None:
         known = set(connection.execute(text("SELECT rolname FROM pg_roles")).scalars())
         for statement in (*MAKE, *FOR_TESTS) if APPLICATION not in known else ():
             connection.execute(text(statement))
-        for role in (OWNER, APPLICATION, BACKUP) if password else ():
+        for role in (OWNER, APPLICATION, BACKUP, RESEARCH) if password else ():
             quoted = str(password).replace("'", "''")
             connection.execute(text(f"ALTER ROLE {role} PASSWORD '{quoted}'"))
     engine.dispose()
+
+
+def let_research_in() -> None:
+    """Grant the role for research what it needs in the database of the settings (PostgreSQL)."""
+    if not config.settings().research_url:
+        return
+    with outside(config.settings().owner_url).begin() as connection:
+        for statement in release.grants(RESEARCH, APPLICATION):
+            connection.execute(text(statement))
 
 
 def as_role(url: str, role: str) -> str:

@@ -65,6 +65,9 @@ def narrowed(before: dict[str, Columns], after: dict[str, Columns]) -> Iterator[
 
 BEFORE_THE_RULE = {"0002": {"check_ins.total is another type"}}
 """What migrations did before they were held to it."""
+TAKEN_FROM = {"0022": {"research_subjects is gone"}}
+"""What the version of before may no longer find, and why: on PostgreSQL the codes of subjects go
+where the role that answers requests can't read them. That version makes no releases meanwhile."""
 
 
 def test_a_migration_only_adds(database: str, tmp_path: Path) -> None:
@@ -79,10 +82,10 @@ def test_a_migration_only_adds(database: str, tmp_path: Path) -> None:
             taken += [
                 f"{table}: {', '.join(columns)} must be unique"
                 for table in unique
-                for columns in now[table] - unique[table]
+                for columns in now.get(table, set()) - unique[table]
                 if set(columns) <= before.get(table, {}).keys()
             ]
-            assert set(taken) <= BEFORE_THE_RULE.get(number, set()), number
+            assert set(taken) <= (BEFORE_THE_RULE | TAKEN_FROM).get(number, set()), number
             before, unique = after, now
 
 
@@ -176,7 +179,7 @@ def still_there(server: faults.Server, made: dict[str, str]) -> None:
 def migrate(server: faults.Server, *words: str) -> None:
     """`flask migrate` of this version, on the database of a server that may be running."""
     env = os.environ | {"FRESHTRAIL_MODE": "demo", "FRESHTRAIL_DATA": str(server.folder)}
-    env["DATABASE_URL"] = server.url
+    env |= {"DATABASE_URL": server.url, "RESEARCH_DATABASE_URL": ""}
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "migrate", *words]
     told = subprocess.run(command, env=env, capture_output=True, text=True, cwd=ROOT, check=False)
     assert told.returncode == 0, told.stderr

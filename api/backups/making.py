@@ -70,6 +70,8 @@ def _dump_postgres(url: URL, folder: Path) -> tuple[Path, dict[str, int]]:
 @contextmanager
 def connected(url: URL | str, **more: Any) -> Iterator[Connection]:
     """A connection of its own to a database, closed whatever happens."""
+    if make_url(url).get_backend_name() == "postgresql":
+        more |= {"connect_args": {"options": db.walls.SEARCH_PATH}}
     engine = create_engine(url, poolclass=NullPool, **more)
     with engine.connect() as connection:
         yield connection

@@ -12,6 +12,7 @@ from api.db.engines import (
     Trip as Trip,
     engine as engine,
     in_one_trip as in_one_trip,
+    keeping_engine as keeping_engine,
     make_engine as make_engine,
     meets_another as meets_another,
     one_trip_pool as one_trip_pool,

@@ -63,7 +63,7 @@ def make_engine(
             **{"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2},
             "options": "-c statement_timeout=5000 -c lock_timeout=2000 -c timezone=UTC"
             f" -c idle_in_transaction_session_timeout=10000 -c jit=off -c plan_cache_mode={plan}"
-            f" -c default_transaction_isolation={isolation}",
+            f" -c default_transaction_isolation={isolation} {walls.SEARCH_PATH}",
         },
     )
     event.listen(engine, "connect", _leave_begin_to_us)
@@ -143,16 +143,22 @@ def _tell_watchers(_connection: Any, _cursor: Any, statement: str, *_rest: Any) 
 def reading_engine() -> Engine:
     """An engine for one long read of one moment, to be disposed of; it keeps nobody waiting.
 
-    It reads as the role for research, or the replica, where the settings name one
-    (`RESEARCH_DATABASE_URL`, `REPLICA_URL`).
+    It reads the replica, or as the role for research, where the settings name one
+    (`REPLICA_URL`, `RESEARCH_DATABASE_URL`).
     """
-    url = settings().research_url or settings().replica_url or settings().url
+    url = settings().replica_url or settings().research_url or settings().url
     if not url.startswith("sqlite"):
         return make_engine(url, 1, isolation=REPEATABLE_READ)
     made = create_engine(url, json_deserializer=orjson.loads)
     event.listen(made, "connect", _prepare_sqlite)
     event.listen(made, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     return made
+
+
+def keeping_engine() -> Engine:
+    """An engine that writes as the role for research, where the settings name one; to be disposed
+    of."""
+    return make_engine(settings().research_url or settings().url, 1)
 
 
 @cache

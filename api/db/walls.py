@@ -65,6 +65,12 @@ BY_WORKER: Final = (
 """Where the worker looks which clinics have work that is due; it can only read so. They hold ids,
 states and times; what somebody wrote is sealed."""
 
+APART: Final[Mapping[str, str]] = {"research_subjects": "research_codes"}
+"""Tables in a schema of their own (PostgreSQL), which the application's role can't enter once
+another role keeps them; with the schema."""
+SEARCH_PATH: Final = f"-c search_path=public,{','.join(APART.values())}"
+"""How a connection is told where tables are found; who may not enter a schema finds none there."""
+
 
 class NoClinic(RuntimeError):
     """A clinic's table was asked for before anybody said whose rows are meant."""
@@ -239,7 +245,7 @@ def granted(role: str, tables: list[str]) -> list[str]:
 
     `role` is quoted already. What it may no longer do is taken back first.
     """
-    plain = [name for name in tables if name not in APPENDED]
+    plain = [name for name in tables if name not in (*APPENDED, *APART)]
     appended = [name for name in tables if name in APPENDED]
     return [
         f"GRANT USAGE ON SCHEMA public TO {role}",
@@ -248,4 +254,28 @@ def granted(role: str, tables: list[str]) -> list[str]:
         f"GRANT SELECT, INSERT ON {', '.join(appended)} TO {role}",
         f"GRANT SELECT ON alembic_version TO {role}",
         f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}",
+    ]
+
+
+def kept_by(role: str) -> list[str]:
+    """The statements by which a role keeps what lies apart: it adds and reads, and no more."""
+    return [
+        statement
+        for table, schema in APART.items()
+        for statement in (
+            f"GRANT USAGE ON SCHEMA {schema} TO {role}",
+            f"GRANT SELECT, INSERT ON {schema}.{table} TO {role}",
+        )
+    ]
+
+
+def kept_from(role: str) -> list[str]:
+    """The statements that take what lies apart from a role."""
+    return [
+        statement
+        for table, schema in APART.items()
+        for statement in (
+            f"REVOKE ALL ON {schema}.{table} FROM {role}",
+            f"REVOKE ALL ON SCHEMA {schema} FROM {role}",
+        )
     ]

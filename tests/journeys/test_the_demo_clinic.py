@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from api import db, demo, schema
 from api.config import settings
 from api.core import first_look
+from tests import roles
 from tests.conftest import empty_database
 
 
@@ -19,6 +20,7 @@ def demo_app(application: Flask, tmp_path_factory: pytest.TempPathFactory) -> It
     """The application on a database that holds the demo clinic and nothing else."""
     with empty_database(tmp_path_factory.mktemp("demo")):
         schema.upgrade()
+        roles.let_research_in()
         demo.load(lambda line: None)
         yield application
 

@@ -19,7 +19,7 @@ from flask import Flask
 from scipy.stats import spearmanr
 
 from api import db
-from api.core.release import anonymity, cohort, deidentify as d, writing
+from api.core.release import anonymity, codes, deidentify as d, writing
 from api.core.release.shapes import shapes
 from tests.research import naive
 from tests.research.clinic import CANARIES, Clinic, codes_of, make_clinic, open_project
@@ -125,12 +125,13 @@ def test_12_two_projects_can_not_be_laid_side_by_side(
     twice = [naive.read(path) for path in (plain, naive.export(large, tmp_path))]
     ids = [{row["id"] for row in rows} for rows in twice]
     assert ids[0] == ids[1] and len(ids[0]) == len(large.patients)  # everybody is matched
-    with db.transaction() as store:
+    with db.transaction():
         project = open_project(large)
-        cohort.give_codes(store, large.clinic_id, project)
-    codes = [codes_of(large, one) for one in (large.project_id, project)]
-    assert set(codes[0].values()) & set(codes[1].values()) == set()
-    places = [sorted(one, key=lambda who, one=one: one[who]) for one in codes]  # type: ignore[misc]
+    with db.within(large.clinic_id):
+        codes.give_codes(large.clinic_id, project)
+    given = [codes_of(large, one) for one in (large.project_id, project)]
+    assert set(given[0].values()) & set(given[1].values()) == set()
+    places = [sorted(one, key=lambda who, one=one: one[who]) for one in given]  # type: ignore[misc]
     same = sum(a == b for a, b in zip(*places, strict=True))
     assert same < 10  # one is what chance gives
 
@@ -162,10 +163,10 @@ def test_13_two_clinics_of_the_same_data_have_no_code_in_common(app: Flask, tmp_
     ]
     assert ids[0] == ids[1]
     for one in twins:
-        with db.transaction() as store:
-            cohort.give_codes(store, one.clinic_id, one.project_id)
-    codes = [set(codes_of(one, one.project_id).values()) for one in twins]
-    assert len(codes[0]) == len(codes[1]) == 40 and codes[0] & codes[1] == set()
+        with db.within(one.clinic_id):
+            codes.give_codes(one.clinic_id, one.project_id)
+    given = [set(codes_of(one, one.project_id).values()) for one in twins]
+    assert len(given[0]) == len(given[1]) == 40 and given[0] & given[1] == set()
 
 
 def test_14_the_order_of_codes_tells_nothing_of_time(large: Clinic, plain: Path) -> None:

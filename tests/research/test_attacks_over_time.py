@@ -1,15 +1,18 @@
 """Attacks that lay releases side by side, and what becomes of those who did not agree."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import pytest
 import time_machine
 from flask import Flask
-from sqlalchemy import create_engine, make_url, select, text, update
+from sqlalchemy import Connection, create_engine, select, text, update
 from sqlalchemy.exc import ProgrammingError
 
 from api import clock, config, db
@@ -20,7 +23,7 @@ from api.core.release import freezing, shelf
 from api.core.release.snapshot import snapshot
 from api.core.release.tables import research_chunks, research_releases
 from api.errors import Conflict
-from tests import builders
+from tests import builders, roles
 from tests.research import naive
 from tests.research.clinic import (
     Clinic,
@@ -299,24 +302,75 @@ def test_a_check_in_written_while_it_is_made_is_wholly_out(
     assert wide["phq9_total_w02"] == "26"
 
 
-def test_34_who_reads_for_research_can_not_read_a_name(
-    on_postgres_alone: None, growing: Clinic, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    role = f"research_{db.new_id().hex}"
-    with db.transaction() as store:
-        assert store.execute(text("SELECT legal_family FROM patients")).first()  # the API's role
-        store.execute(text(f'CREATE ROLE "{role}" LOGIN'))
-        store.execute(text(f'GRANT USAGE ON SCHEMA public TO "{role}"'))
-        for statement in release.grants(role):
-            store.execute(text(statement))
-    url = make_url(config.settings().url).set(username=role)
-    monkeypatch.setenv("RESEARCH_DATABASE_URL", url.render_as_string(hide_password=False))
-    config.settings.cache_clear()
+@contextmanager
+def as_role(clinic_id: UUID, role: str) -> Iterator[Connection]:
+    """A plain connection in a role that has named a clinic, as whoever broke in there has it."""
+    engine = db.make_engine(roles.as_role(config.settings().url, role))
     try:
-        assert make_release(growing)["state"] == "ready"
-        for asked in ("legal_family FROM patients", "contact FROM patients", "text FROM moments"):
-            with snapshot() as snap, pytest.raises(ProgrammingError, match="permission denied"):
-                list(snap.rows(text(f"SELECT {asked}")))  # type: ignore[arg-type]
+        about = engine.execution_options(within=db.Within(clinic_id))
+        with about.connect() as connection:
+            yield connection
     finally:
-        monkeypatch.undo()
-        config.settings.cache_clear()
+        engine.dispose()
+
+
+def test_34_who_reads_for_research_can_not_read_a_name(
+    on_postgres_alone: None, growing: Clinic
+) -> None:
+    with as_role(growing.clinic_id, roles.APPLICATION) as connection:
+        assert connection.execute(text("SELECT legal_family FROM patients")).first()
+    assert make_release(growing)["state"] == "ready"
+    for asked in ("legal_family FROM patients", "contact FROM patients", "text FROM moments"):
+        with (
+            db.within(growing.clinic_id),
+            snapshot() as snap,
+            pytest.raises(ProgrammingError, match="permission denied"),
+        ):
+            list(snap.rows(text(f"SELECT {asked}")))  # type: ignore[arg-type]
+
+
+WHO_IS_WHO = text("SELECT patient_id, subject_id FROM research_subjects")
+
+
+def test_34_who_answers_requests_can_not_read_who_is_who(
+    on_postgres_alone: None, growing: Clinic
+) -> None:
+    one = make_release(growing)
+    there, codes = subjects(one), codes_of(growing, growing.project_id)
+    with roles.outside(config.settings().owner_url).begin() as connection:  # beside all else
+        connection.execute(text("CREATE TABLE public.research_subjects AS TABLE research_subjects"))
+        connection.execute(text(f"GRANT SELECT ON public.research_subjects TO {roles.APPLICATION}"))
+    try:
+        with as_role(growing.clinic_id, roles.APPLICATION) as connection:
+            known = {code: who for who, code in connection.execute(WHO_IS_WHO)}
+        assert {code: known[code] for code in there} == {
+            code: who for who, code in codes.items() if code in there
+        }  # everybody in the release has a chart
+    finally:
+        with roles.outside(config.settings().owner_url).begin() as connection:
+            connection.execute(text("DROP TABLE public.research_subjects"))
+    for place in ("research_subjects", "research_codes.research_subjects"):
+        for asked in (f"SELECT * FROM {place}", f"TABLE {place}", f"DELETE FROM {place}"):
+            with (
+                as_role(growing.clinic_id, roles.APPLICATION) as connection,
+                pytest.raises(ProgrammingError, match="permission denied|does not exist"),
+            ):
+                connection.execute(text(asked))
+
+
+def test_34_codes_are_added_and_read_and_nothing_else(
+    on_postgres_alone: None, growing: Clinic
+) -> None:
+    make_release(growing)
+    other = builders.make_clinic("Another")
+    db.store().commit()
+    with as_role(growing.clinic_id, roles.RESEARCH) as connection:
+        assert len(connection.execute(WHO_IS_WHO).all()) == len(growing.patients)
+    with as_role(other, roles.RESEARCH) as connection:
+        assert connection.execute(WHO_IS_WHO).all() == []  # the second wall stands here too
+    for deed in ("UPDATE research_subjects SET subject_id = 'x'", "DELETE FROM research_subjects"):
+        with (
+            as_role(growing.clinic_id, roles.RESEARCH) as connection,
+            pytest.raises(ProgrammingError, match="permission denied"),
+        ):
+            connection.execute(text(deed))

@@ -23,6 +23,7 @@ from sqlalchemy import select
 from api import db, demo, schema
 from api.core.release import shelf
 from api.core.release.tables import research_releases
+from tests import roles
 from tests.conftest import empty_database
 
 HOUSE = Path(__file__).parents[2]
@@ -43,6 +44,7 @@ def folder(application: Flask, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """The files of the demo clinic's release."""
     with empty_database(tmp_path_factory.mktemp("demo")):
         schema.upgrade()
+        roles.let_research_in()
         demo.load(lambda line: None)
         with db.transaction() as store:
             row = db.found(store.row(select(research_releases)))

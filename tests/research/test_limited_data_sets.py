@@ -20,7 +20,7 @@ from api import clock, config, db
 from api.access.policies import Role
 from api.audit.trail import audit_event_patients, audit_events
 from api.core import consents, release
-from api.core.release import cohort, limited_shapes, shelf
+from api.core.release import codes, limited_shapes, shelf
 from api.core.release.tables import (
     research_agreements,
     research_limited_rows,
@@ -265,8 +265,8 @@ def test_it_holds_no_name_no_free_text_and_nothing_shared_for_less(files: Files)
 
 
 def test_codes_are_of_this_project_alone(made: Clinic, told: str) -> None:
-    with db.transaction() as store:
-        cohort.give_codes(store, made.clinic_id, made.project_id)
+    with db.within(made.clinic_id):
+        codes.give_codes(made.clinic_id, made.project_id)
     mine = set(codes_of(made, row_of(told)["project_id"]).values())
     assert mine and mine & set(codes_of(made, made.project_id).values()) == set()
 

@@ -67,6 +67,7 @@ def replica(on_postgres_alone: None, application: Flask) -> Iterator[Replica]:
             connection.execute(f"ALTER DATABASE freshtrail OWNER TO {roles.OWNER}".encode())
         use_database(roles.as_role(url, roles.APPLICATION))
         schema.upgrade()
+        roles.let_research_in()
         made = Replica(primary)
         stack.callback(made.stop)
         yield made

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from sqlalchemy import Table
 
+from api.db import walls
+
 READ, ASKED, WITHHELD = CLASSES = ("read", "asked", "withheld")
 _LIST: Final = Path(__file__).with_name("columns.txt")
 
@@ -34,14 +36,23 @@ def columns(table: Table, *names: str) -> list[Any]:
     return [table.c[name] for name in names]
 
 
-def grants(role: str) -> list[str]:
-    """The statements that let a PostgreSQL role read for research what may be read, and no more."""
+def grants(role: str, application: str | None = None) -> list[str]:
+    """The statements that let a PostgreSQL role read for research what may be read, and no more.
+
+    It keeps the codes of subjects, and they are taken from the role of the application.
+    """
     by_table: dict[str, list[str]] = {"alembic_version": ["version_num"]}
     for name, word in classes().items():
         table, _, column = name.partition(".")
-        if word != WITHHELD:
+        if word != WITHHELD and table not in walls.APART:
             by_table.setdefault(table, []).append(column)
     return [
-        f'GRANT SELECT ({", ".join(columns)}) ON {table} TO "{role}"'
-        for table, columns in by_table.items()
+        f'GRANT USAGE ON SCHEMA public TO "{role}"',
+        f'REVOKE ALL ON ALL TABLES IN SCHEMA public FROM "{role}"',
+        *(
+            f'GRANT SELECT ({", ".join(columns)}) ON {table} TO "{role}"'
+            for table, columns in by_table.items()
+        ),
+        *walls.kept_by(f'"{role}"'),
+        *([] if application is None else walls.kept_from(f'"{application}"')),
     ]

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from api.core.release import anonymity, cohort, frozen
 from api.core.release.anonymity import QUASI, Levels, Pattern, Quasi, Subject
+from api.core.release.codes import codes
 from api.core.release.cohort import Person
 from api.core.release.gathering import visits
 from api.core.release.snapshot import Snapshot, batches
@@ -39,7 +40,8 @@ class Before:
 
 def choose(snap: Snapshot, release: Values) -> Chosen:
     """Who stays, by every rule together, until none takes anybody out any more."""
-    people = cohort.cohort(snap, release["clinic_id"], release["project_id"])
+    told = codes(release["clinic_id"], release["project_id"])
+    people = cohort.cohort(snap, release["clinic_id"], told)
     before = _before(release)
     levels, tells = _levels(people, before)
     if not tells:

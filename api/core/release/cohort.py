@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from secrets import token_hex
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import exists, func, insert, literal, or_, select
+from sqlalchemy import exists, func, literal, or_, select
 
 from api.core import consents
 from api.core.alerts import alerts
@@ -20,13 +19,11 @@ from api.core.release.allowed import columns
 from api.core.release.anonymity import UNKNOWN, Quasi
 from api.core.release.shapes import NO, SUICIDALITY, YES
 from api.core.release.snapshot import Snapshot, batches
-from api.core.release.tables import research_subjects
 from api.core.treatment.courses import courses
 from api.core.treatment.sessions import sessions
 from api.db import Instant, Store, Values
 
 CONSENT: Final = "research"
-CODE_BYTES: Final = 16
 ONE: Final[Any] = literal(1)
 """What is asked of a row that need only be there: `*` would ask for every column of it."""
 
@@ -71,21 +68,9 @@ def consenting(clinic_id: UUID) -> list[Any]:
     ]
 
 
-def give_codes(store: Store, clinic_id: UUID, project_id: UUID) -> None:
-    """Give a random code to everybody who agreed and has none in this project."""
-    t = research_subjects.c
-    mine = [t.clinic_id == clinic_id, t.project_id == project_id]
-    has = exists().where(*mine, t.patient_id == patients.c.id)
-    rows = store.rows(select(patients.c.id).where(*consenting(clinic_id), ~has))
-    keys = {"clinic_id": clinic_id, "project_id": project_id}
-    given = [keys | {"patient_id": row["id"], "subject_id": token_hex(CODE_BYTES)} for row in rows]
-    for some in batches(given):
-        store.execute(insert(research_subjects), list(some))
-
-
-def cohort(snap: Snapshot, clinic_id: UUID, project_id: UUID) -> list[Person]:
-    """Everybody in the cohort, in the order of their codes."""
-    first, codes = _first_doses(snap, clinic_id), _codes(snap, clinic_id, project_id)
+def cohort(snap: Snapshot, clinic_id: UUID, codes: Mapping[UUID, str]) -> list[Person]:
+    """Everybody in the cohort who has a code, in the order of their codes."""
+    first = _first_doses(snap, clinic_id)
     p = columns(patients, "id", "clinic_id", *OF_PATIENT)
     statement = select(*p).where(*consenting(clinic_id))
     found = [
@@ -99,13 +84,6 @@ def cohort(snap: Snapshot, clinic_id: UUID, project_id: UUID) -> list[Person]:
 
 
 OF_PATIENT: Final = ("birth_on", "sex_at_birth", "address", "time_zone", "status", "diagnoses")
-
-
-def _codes(snap: Snapshot, clinic_id: UUID, project_id: UUID) -> dict[UUID, str]:
-    t = research_subjects.c
-    mine = [t.clinic_id == clinic_id, t.project_id == project_id]
-    rows = snap.rows(select(t.patient_id, t.subject_id).where(*mine))
-    return {row["patient_id"]: row["subject_id"] for row in rows}
 
 
 def _first_doses(snap: Snapshot, clinic_id: UUID) -> dict[UUID, datetime]:

@@ -17,7 +17,17 @@ from api import clock
 from api.audit import trail
 from api.config import settings
 from api.core import clocks
-from api.core.release import agreed, cohort, cube, deidentify as d, frozen, limited, package, shelf
+from api.core.release import (
+    agreed,
+    codes,
+    cohort,
+    cube,
+    deidentify as d,
+    frozen,
+    limited,
+    package,
+    shelf,
+)
 from api.core.release.anonymity import QUASI
 from api.core.release.choosing import Chosen, choose
 from api.core.release.gathering import gather
@@ -105,7 +115,7 @@ def _make(release: Values) -> None:
         with transaction() as open_store:
             frozen.clear(open_store, release)
             agreement = _agreement(open_store, release)
-            cohort.give_codes(open_store, release["clinic_id"], release["project_id"])
+        codes.give_codes(release["clinic_id"], release["project_id"])
         if release["tier"] == LIMITED and agreement is None:
             return _end(release, REFUSED, {"refused_for": [NOT_AGREED]})
         made = _freeze(release, agreement)

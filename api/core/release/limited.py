@@ -12,6 +12,7 @@ from api.core.outcomes.instruments.catalogue import catalogue
 from api.core.patients import patients
 from api.core.release import cohort, deidentify as d
 from api.core.release.allowed import columns
+from api.core.release.codes import codes
 from api.core.release.cohort import CONSENT, Person
 from api.core.release.gathering import HELD, Row, Rows, doses_and_events, rows_of, signals
 from api.core.release.limited_shapes import NOTICE
@@ -26,7 +27,9 @@ MOST_MG_PER_KG = 1000.0
 def people(snap: Snapshot, release: Values, texts: Sequence[str]) -> list[Person]:
     """Of the cohort those who agreed to one of these texts of the consent to research."""
     agreed = {row["patient_id"] for row in snap.rows(_agreed(release["clinic_id"], texts))}
-    there = cohort.cohort(snap, release["clinic_id"], release["project_id"])
+    there = cohort.cohort(
+        snap, release["clinic_id"], codes(release["clinic_id"], release["project_id"])
+    )
     return [person for person in there if person.patient_id in agreed]
 
 
