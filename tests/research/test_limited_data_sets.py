@@ -4,7 +4,8 @@ import gzip
 import json
 import shutil
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,14 +14,16 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+import time_machine
 from flask import Flask
 from sqlalchemy import select, text, update
 
-from api import clock, config, db
+from api import clock, config, db, worker
 from api.access.policies import Role
+from api.access.users import users
 from api.audit.trail import audit_event_patients, audit_events
-from api.core import consents, release
-from api.core.release import codes, limited_shapes, shelf
+from api.core import clocks, consents, release
+from api.core.release import codes, expiring, limited_shapes, shelf
 from api.core.release.tables import (
     research_agreements,
     research_limited_rows,
@@ -118,6 +121,14 @@ def sign_in_anew(person: builders.Person) -> None:
     """They proved who they are just now."""
     with db.transaction():
         builders.let_sign_in_age(person, 0)
+
+
+def later(app: Flask, person: builders.Person) -> Caller:
+    """A client of somebody who signs in at the moment to which the clock was moved."""
+    with db.transaction() as store:
+        user = store.row(select(users).where(users.c.id == person.user_id))
+        sign_in_id = builders.make_sign_in(db.found(user))
+    return Caller(app.test_client(), replace(person, sign_in_id=sign_in_id).token)
 
 
 @pytest.fixture
@@ -323,6 +334,89 @@ def test_an_agreement_that_is_ended_lets_nobody_read_and_its_files_go(
     assert not shelf.folder(row).exists()
     again = officer.post(f"{path}/agreements/{signed['id']}/end")
     assert (again.status_code, again.json["state"]) == (409, "ended")
+
+
+def files_that_went(row: db.Values) -> list[db.Values]:
+    """The events of the trail that tell of files thrown away."""
+    e = audit_events.c
+    with db.transaction() as store:
+        mine = (e.action == "research_release:discard", e.record_id == row["id"])
+        return store.rows(select(audit_events).where(*mine))
+
+
+def clear(made: Clinic) -> None:
+    """The worker throws away what it must in one clinic."""
+    with db.within(finding=True), db.transaction() as store:
+        where = clocks.WHERE[expiring.discard_expired]()
+        assert where is not None
+        assert made.clinic_id in {row[0] for row in store.execute(where)}
+    with db.within(made.clinic_id):
+        for _ in range(20):
+            with db.transaction():
+                if not expiring.discard_expired():
+                    return
+    raise AssertionError("it never ends")
+
+
+def test_what_an_agreement_opened_is_shut_from_the_minute_and_cleared_by_the_worker(
+    app: Flask, made: Clinic, officer: Caller
+) -> None:
+    today = clock.now().date()
+    other = limited_release(app, made)
+    path = limited_release(app, made, expires_on=str(today + timedelta(days=2)))
+    row, stays = row_of(path), row_of(other)
+    file = f"{path}/releases/1/files/limited_scores.csv.gz"
+    midnight = datetime.combine(today + timedelta(days=3), time(), UTC)
+    with time_machine.travel(midnight - timedelta(minutes=1), tick=False):
+        assert later(app, made.analyst).get(file).status_code == 200
+        clear(made)
+        assert shelf.folder(row).exists() and files_that_went(row) == []
+    with time_machine.travel(midnight, tick=False):
+        caller = later(app, made.analyst)
+        assert shelf.folder(row).exists()  # no worker ran
+        refused = [caller.get(path + read).status_code for read in READS]
+        assert refused == [403] * len(READS) and caller.get(file).status_code == 403
+        assert shelf.folder(row).exists()
+        clear(made)
+        clear(made)
+    assert not shelf.folder(row).exists() and shelf.folder(stays).exists()
+    signed = officer.get(path).json["agreements"][0]["id"]
+    [event] = files_that_went(row)
+    assert (event["door"], event["actor_id"], event["at"]) == ("worker", None, midnight)
+    assert f"agreement:{signed}" in event["field_names"]
+    assert kept_of(row) != [] and files_that_went(stays) == []
+
+
+def test_files_stay_while_another_agreement_stands_and_come_back_with_a_new_one(
+    app: Flask, made: Clinic, officer: Caller
+) -> None:
+    today = clock.now().date()
+    path = limited_release(app, made, expires_on=str(today))
+    officer.post(f"{path}/agreements", agreement(made, expires_on=str(today + timedelta(days=9))))
+    row = row_of(path)
+    file = f"{path}/releases/1/files/limited_scores.csv.gz"
+    before = (shelf.folder(row) / "limited_scores.csv.gz").read_bytes()
+    with time_machine.travel(clock.now() + timedelta(days=2)):
+        clear(made)
+        assert shelf.folder(row).exists()
+    with time_machine.travel(clock.now() + timedelta(days=10)):
+        caller = later(app, made.analyst)
+        clear(made)
+        assert not shelf.folder(row).exists() and caller.get(file).status_code == 403
+        signed = later(app, made.officer).post(f"{path}/agreements", agreement(made))
+        assert signed.status_code == 201, signed.text
+        assert caller.get(file).data == before
+        clear(made)
+        assert shelf.folder(row).exists()
+
+
+def test_the_worker_that_runs_clears_them(app: Flask, made: Clinic, officer: Caller) -> None:
+    path = limited_release(app, made, expires_on=str(clock.now().date()))
+    row = row_of(path)
+    assert expiring.discard_expired in clocks.DUE
+    with time_machine.travel(clock.now() + timedelta(days=1)):
+        worker._everywhere(expiring.discard_expired)
+    assert not shelf.folder(row).exists() and len(files_that_went(row)) == 1
 
 
 def test_only_who_agreed_to_a_text_that_covers_it_is_in_it(app: Flask, made: Clinic) -> None:

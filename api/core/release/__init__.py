@@ -1,6 +1,6 @@
 """Release: the consenting cohort as files and figures in which nobody can be found."""
 
-from api.core.release import freezing as freezing  # the worker is told of it
+from api.core.release import expiring as expiring, freezing as freezing  # the worker is told
 from api.core.release.agreed import TERMS as TERMS, USES as USES
 from api.core.release.agreements import (
     end_agreement as end_agreement,
@@ -59,6 +59,7 @@ __all__ = [
     "change_project",
     "draw_cube",
     "end_agreement",
+    "expiring",
     "find_project",
     "freezing",
     "grants",

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, Exists, exists, literal, select
 
 from api import clock
 from api.access.policies import Actor, Role
@@ -73,9 +73,14 @@ def in_force(project: Values, analyst_id: UUID) -> Values | None:
 
 def is_left(project: Values) -> bool:
     """Whether any agreement of a project is in force."""
+    stands = any_stands(literal(project["clinic_id"]), literal(project["id"]))
+    return bool(store().execute(select(stands)).scalar_one())
+
+
+def any_stands(clinic_id: ColumnElement[UUID], project_id: ColumnElement[UUID]) -> Exists:
+    """The SQL condition that an agreement of a project is in force today."""
     a = research_agreements.c
-    mine = [a.clinic_id == project["clinic_id"], a.project_id == project["id"]]
-    return store().row(select(a.id).where(*mine, *_stands()).limit(1)) is not None
+    return exists(a.id).where(a.clinic_id == clinic_id, a.project_id == project_id, *_stands())
 
 
 def _stands() -> Iterable[ColumnElement[bool]]:
