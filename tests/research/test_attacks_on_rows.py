@@ -3,14 +3,18 @@
 import base64
 import gzip
 import hashlib
+import hmac
 import json
+import os
 import re
 from collections import Counter
+from collections.abc import Callable
 from datetime import date, timedelta
+from itertools import product
 from pathlib import Path
 from time import time
 from typing import Any
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -120,8 +124,9 @@ def test_5_places_of_many_are_told() -> None:
 
 
 def test_12_two_projects_can_not_be_laid_side_by_side(
-    large: Clinic, plain: Path, tmp_path: Path
+    large: Clinic, plain: Path, tmp_path: Path, first: db.Values
 ) -> None:
+    assert first["state"] == "ready"
     twice = [naive.read(path) for path in (plain, naive.export(large, tmp_path))]
     ids = [{row["id"] for row in rows} for rows in twice]
     assert ids[0] == ids[1] and len(ids[0]) == len(large.patients)  # everybody is matched
@@ -136,23 +141,77 @@ def test_12_two_projects_can_not_be_laid_side_by_side(
     assert same < 10  # one is what chance gives
 
 
+NUMBERS = int(os.environ.get("RESEARCH_NUMBERS", "1000000"))
+"""How many record numbers are tried; `RESEARCH_NUMBERS=100000000` tries all of eight digits.
+
+A million is enough. Where codes are made from numbers by one of these ways, they are made from
+those of the subjects, and all of these are tried; any other number could meet one of 2,000 codes of
+128 bits by chance alone, all 10^8 together with a chance of 10^8 * 2000 / 2^128 < 10^-27.
+"""
+WAYS: dict[str, Callable[[bytes, bytes], bytes]] = {
+    **{
+        name: lambda salt, word, name=name: hashlib.new(name, salt + word).digest()  # type: ignore[misc]
+        for name in ("md5", "sha1", "sha256", "sha512", "sha3_256", "blake2b")
+    },
+    "word before salt": lambda salt, word: hashlib.sha256(word + salt).digest(),
+    "hmac": lambda salt, word: hmac.digest(salt or b"x", word, "sha256"),
+    "uuid5": lambda salt, word: uuid5(NAMESPACE_OID, (salt + word).decode()).bytes,
+    "pbkdf2": lambda salt, word: hashlib.pbkdf2_hmac("sha256", word, salt, 1),
+    "as it is": lambda salt, word: word,
+}
+
+
+def made_by(way: str, salt: str, word: str) -> set[str]:
+    """The codes that a way to make them would give: of its beginning, its end, and turned."""
+    digest = WAYS[way](salt.encode(), word.encode())
+    return {digest[:16].hex(), digest[-16:].hex(), digest[:16][::-1].hex()}
+
+
+def seen_salts(made: Clinic, one: db.Values, files: Files) -> list[str]:
+    """What an analyst could take for a salt: all ids and words that the release shows."""
+    told = [one["manifest"]["code_sha256"], one["manifest"]["policy_version"]]
+    hashes = [each["sha256"] for each in one["manifest"]["files"]]
+    named = [files.package["name"], "freshtrail-release-1", "freshtrail"]
+    ids = [str(each) for each in (made.clinic_id, made.project_id, one["id"])]
+    return ["", *ids, *(each.replace("-", "") for each in ids), *named, *told, *hashes]
+
+
 def test_13_a_code_is_made_from_nothing_about_anybody(
-    large: Clinic, plain: Path, files: Files
+    large: Clinic, plain: Path, files: Files, first: db.Values
 ) -> None:
     told = {row["id"] for row in naive.read(plain)}
     undone = {naive.hashed(n): n for n in range(10**5)}  # a record number has few digits
     assert told <= set(undone) and len(told) == len(large.patients)
     ids = {row["subject_id"] for row in files["subjects"]}
-    salts = ["", str(large.clinic_id), str(large.project_id), "freshtrail-release-1"]
-    for salt in salts:
-        for person in naive.people(large)[:500]:
-            for known in (person["id"].hex, str(person["id"]), person["birth_on"].isoformat()):
-                digest = hashlib.sha256((salt + known).encode()).hexdigest()
-                assert digest[:32] not in ids and known[:32] not in ids
-        for number in range(0, 10**5, 7):
-            assert naive.keyed(number, salt or "x")[:32] not in ids
-            assert naive.hashed(number)[:32] not in ids
     assert all(re.fullmatch("[0-9a-f]{32}", one) for one in ids)
+    salts = seen_salts(large, first, files)
+    people = naive.people(large)
+    numbers = [f"{place:08}" for place in range(len(people))]
+    short = {one[:32] for one in told}
+    assert short <= set().union(*(made_by("sha256", "", number) for number in numbers))
+    for number, person in zip(numbers, people, strict=True):
+        born = person["birth_on"].isoformat()
+        known = [str(int(number)), person["id"].hex, str(person["id"]), born, number + born]
+        known += ["|".join((person["legal_family"], person["legal_given"], born))]
+        tried = [*product(salts, [number]), *product(salts if number < SOME else [""], known)]
+        for way in WAYS:
+            met = [one for one in tried if made_by(way, *one) & ids]
+            assert met == [], way
+
+
+SOME = f"{100:08}"
+"""Below this number all that is known of somebody is tried with every salt, above it with none."""
+
+
+def test_13_no_record_number_gives_a_code(files: Files, plain: Path) -> None:
+    ids = {row["subject_id"] for row in files["subjects"]}
+    naive_ids = {row["id"][:32] for row in naive.read(plain)}
+    found, undone = 0, 0
+    for number in range(NUMBERS):
+        code = hashlib.sha256(b"%08d" % number).hexdigest()[:32]
+        found += code in ids
+        undone += code in naive_ids
+    assert undone == len(naive_ids) and found == 0
 
 
 def test_13_two_clinics_of_the_same_data_have_no_code_in_common(app: Flask, tmp_path: Path) -> None:
