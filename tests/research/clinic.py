@@ -16,6 +16,7 @@ from api.core.alerts import alerts
 from api.core.integration import tables as entries
 from api.core.outcomes.checkins import check_ins
 from api.core.outcomes.instruments.catalogue import instrument
+from api.core.outcomes.instruments.scoring import score
 from api.core.patients import patients
 from api.core.release import freezing, package, shelf
 from api.core.release.tables import research_releases, research_subjects
@@ -140,11 +141,22 @@ def answer(made: Clinic, who: UUID, day: int, total: int, key: str = "phq-9") ->
     with db.transaction() as store:
         first = db.found(store.row(select(s.first_dose_at).where(*mine).order_by(s.first_dose_at)))
         at = first["first_dose_at"] + timedelta(days=day)
-        said = {"instrument": key, "instrument_version": one.version, "answers": {}}
+        answers = adding_up(key, total, Random(total))
+        said = {"instrument": key, "instrument_version": one.version, "answers": answers}
         said |= {"scoring_version": one.scoring_version, "state": "complete", "source": "app"}
         said |= {"answered_by": "patient", "answered_at": at, "answered_on": at.date()}
         keys = {"clinic_id": made.clinic_id, "patient_id": who}
         store.add(check_ins, keys | said | {"scores": {}, "total": float(total)})
+
+
+def adding_up(key: str, total: int, chance: Random) -> dict[str, int]:
+    """Answers to every item of a form that add up to a total, by chance."""
+    items = instrument(key).scored_items
+    said = {item.link_id: min(item.values) for item in items}
+    for _ in range(total - sum(said.values())):
+        more = [item for item in items if said[item.link_id] < max(item.values)]
+        said[chance.choice(more).link_id] += 1
+    return said
 
 
 def _record(made: Clinic, **values: Any) -> dict[str, Any]:
@@ -296,6 +308,7 @@ def _answers(made: Clinic, random: Random, put: Any, who: UUID, first: datetime,
         said = total if day == -3 else max(0, total - random.randrange(0, 18))
         truth["phq-9"][day] = said
         flagged, items = random.random() < 0.2, Random(len(made.patients) * 1000 + day)
+        answers = adding_up("phq-9", said, items)
         answered = put(
             check_ins,
             patient_id=who,
@@ -307,10 +320,10 @@ def _answers(made: Clinic, random: Random, put: Any, who: UUID, first: datetime,
             answered_by="patient",
             answered_at=at,
             answered_on=at.astimezone(UTC).date(),
-            answers={f"phq9-{n}": items.randrange(4) for n in range(1, 10)},
+            answers=answers,
             scores={},
             total=said,
-            band="mild",
+            band=score(one, answers)["band"],
             import_system=None,
         )
         if flagged:

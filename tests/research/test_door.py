@@ -5,6 +5,7 @@ import io
 import json
 import timeit
 from email.utils import parsedate_to_datetime
+from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
@@ -225,6 +226,7 @@ def test_every_release_leaves_an_audit_event_with_who_is_in_it(made: Clinic, rel
     from sqlalchemy import select
 
     from api.audit.trail import audit_event_patients, audit_events
+    from api.core.release.tables import research_releases
 
     with db.transaction() as store:
         mine = audit_events.c.clinic_id == made.clinic_id
@@ -233,7 +235,19 @@ def test_every_release_leaves_an_audit_event_with_who_is_in_it(made: Clinic, rel
         )
         touched = select(audit_event_patients).where(audit_event_patients.c.event_id == event["id"])
         count = len(store.rows(touched))
+        asked = select(research_releases).where(research_releases.c.id == event["record_id"])
+        one = db.found(store.row(asked))
     assert event["purpose"] == "research" and event["actor_id"] == made.analyst.user_id
+    words, manifest = event["field_names"].split(), one["manifest"]
+    as_json = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    digest = sha256(as_json.encode()).hexdigest()  # of all hashes, counts and the purpose
+    assert {
+        f"project:{made.project_id}",
+        f"manifest:{digest}",
+        f"files:{len(manifest['files'])}",
+    } <= set(words)
+    assert {f"subjects:{manifest['subjects']}", manifest["policy_version"]} <= set(words)
+    assert all(len(each["sha256"]) == 64 for each in manifest["files"]) and manifest["purpose"]
     assert 50 <= count <= len(made.patients)
 
 

@@ -8,12 +8,11 @@ from typing import Any
 
 from sqlalchemy import Select, select
 
-from api import clock
 from api.audit import trail
 from api.core import clocks
-from api.core.release import agreed, shelf
+from api.core.release import agreed, shelf, trailing
 from api.core.release.tables import LIMITED, READY, research_agreements, research_releases
-from api.db import Values, new_id, store
+from api.db import Values, store
 
 
 def discard_expired() -> bool:
@@ -24,7 +23,9 @@ def discard_expired() -> bool:
     for release in store().rows(shut.order_by(r.id)):
         if shelf.folder(release).exists():
             shelf.remove(release)
-            store().append(trail.audit_events, [_event(release)])
+            store().append(
+                trail.audit_events, [trailing.event(release, "discard", _words(release))]
+            )
             return True
     return False
 
@@ -38,22 +39,10 @@ clocks.DUE.append(discard_expired)
 clocks.WHERE[discard_expired] = _clinics_with_limited
 
 
-def _event(release: Values) -> Values:
-    """That the files went, and which agreement was the last to end."""
+def _words(release: Values) -> list[str]:
+    """Whose files went, and which agreement was the last to end."""
     a = research_agreements.c
     of = [a.clinic_id == release["clinic_id"], a.project_id == release["project_id"]]
     last = store().row(select(a.id).where(*of).order_by(a.expires_on.desc(), a.id.desc()).limit(1))
-    return {
-        "clinic_id": release["clinic_id"],
-        "id": new_id(),
-        "at": clock.now(),
-        "action": "research_release:discard",
-        "type": research_releases.name,
-        "record_id": release["id"],
-        "purpose": "research",
-        "outcome": "ok",
-        "door": "worker",
-        "request_id": release["id"].hex,
-        "field_names": f"files release {release['number']} {release['tier']}"
-        + (f" agreement:{last['id']}" if last else ""),
-    }
+    named = [] if last is None else [f"agreement:{last['id']}"]
+    return [f"project:{release['project_id']}", "files", f"release:{release['number']}", *named]

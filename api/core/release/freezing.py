@@ -27,6 +27,7 @@ from api.core.release import (
     limited,
     package,
     shelf,
+    trailing,
 )
 from api.core.release.anonymity import QUASI
 from api.core.release.choosing import Chosen, choose
@@ -43,7 +44,7 @@ from api.core.release.tables import (
     research_projects,
     research_releases,
 )
-from api.db import Store, Values, found, new_id, store, transaction, within
+from api.db import Store, Values, found, store, transaction, within
 
 log = logging.getLogger("freshtrail.research")
 LEAST_SUBJECTS: Final = 50
@@ -192,7 +193,7 @@ def _publish(release: Values, made: Made) -> bool:
             "cube": aggregates,
         }
         open_store.change(research_releases, _again(open_store, release), values)
-        _audit(open_store, release, ids)
+        _audit(open_store, release, values["manifest"], ids)
     return True
 
 
@@ -280,22 +281,10 @@ def _end(release: Values, state: str, more: Values) -> None:
         open_store.change(research_releases, _again(open_store, release), ended | more)
 
 
-def _audit(open_store: Store, release: Values, ids: Sequence[UUID]) -> None:
+def _audit(open_store: Store, release: Values, manifest: Values, ids: Sequence[UUID]) -> None:
     """One event of the release, with every patient in it, so that their access log tells them."""
-    event = {
-        "clinic_id": release["clinic_id"],
-        "id": new_id(),
-        "at": clock.now(),
-        "actor_id": release["requested_by"],
-        "action": "research_release:publish",
-        "type": research_releases.name,
-        "record_id": release["id"],
-        "purpose": "research",
-        "outcome": "ok",
-        "door": "worker",
-        "request_id": release["id"].hex,
-        "field_names": f"policy {d.POLICY_VERSION} release {release['number']} {release['tier']}",
-    }
+    words = trailing.words_of(release, manifest)
+    event = trailing.event(release, "publish", words, release["requested_by"])
     open_store.append(trail.audit_events, [event])
     keys = {"clinic_id": release["clinic_id"], "event_id": event["id"]}
     for some in batches(ids):
