@@ -83,22 +83,25 @@ def _prepare(folder: Path, rows: int) -> tuple[dict[str, str], int]:
     keys.make_keys(folder / "keys")
     with db.transaction():
         clinic_id = builders.make_clinic()
+    with db.within(clinic_id), db.transaction():
         officer = builders.make_person(clinic_id, Role.PRIVACY_OFFICER)
         analyst = builders.make_person(clinic_id, Role.ANALYST)
         body = {"title": "t", "purpose": "p", "analyst_ids": [analyst.user_id]}
         project = release.open_project(officer.actor, body)
         asked = release.request_release(analyst.actor, project["id"])
     found = {"clinic_id": str(clinic_id), "id": str(asked["id"]), "project_id": str(project["id"])}
-    copying, made = frozen.Copying(_release(found)), 0
-    for some in subjects(rows):
-        copying.take(some)
-        made += len(some["scores"])
-    copying.end()
+    with db.within(clinic_id):
+        copying, made = frozen.Copying(_release(found)), 0
+        for some in subjects(rows):
+            copying.take(some)
+            made += len(some["scores"])
+        copying.end()
     return found, made
 
 
 def _release(told: dict[str, str]) -> dict[str, Any]:
-    return {name: UUID(value) for name, value in told.items()} | {"number": 1, "collapsed": {}}
+    more = {"number": 1, "tier": "B", "collapsed": {}}
+    return {name: UUID(value) for name, value in told.items()} | more
 
 
 def subjects(rows: int) -> Iterator[dict[str, Any]]:
@@ -134,11 +137,13 @@ def later(window: str) -> tuple[Any, ...]:
 
 def export(told: dict[str, str]) -> None:
     """Make the files, and print how long it took and the most memory this process had."""
+    from api import db
     from api.core.release import frozen, shelf
 
     release, before = _release(told), _peak_mb()
-    rows_seconds = _seconds(lambda: sum(len(rows) for rows in frozen.rows_of(release, "scores")))
-    seconds = _seconds(lambda: shelf.make(release))
+    with db.within(release["clinic_id"]):
+        rows_seconds = _seconds(lambda: sum(map(len, frozen.rows_of(release, "scores"))))
+        seconds = _seconds(lambda: shelf.make(release))
     size = sum(path.stat().st_size for path in shelf.folder(release).glob("scores.*"))
     found = {"seconds": seconds, "rows_seconds": rows_seconds, "bytes": size}
     print(json.dumps(found | {"peak_mb": _peak_mb(), "before_mb": before}))
@@ -146,12 +151,17 @@ def export(told: dict[str, str]) -> None:
 
 def _copy(url: str, told: dict[str, str]) -> tuple[float, int]:
     """How long `COPY` takes to write the same rows as CSV, and how many bytes it writes."""
+    from api import db
     from api.core.release import frozen
 
+    release = _release(told)
     with psycopg.connect(url.replace("+psycopg", "")) as connection:
         connection.execute(f"CREATE TABLE copied ({COLUMNS})".encode())
-        with connection.cursor().copy("COPY copied FROM STDIN") as into:
-            for rows in frozen.rows_of(_release(told), "scores"):
+        with (
+            db.within(release["clinic_id"]),
+            connection.cursor().copy("COPY copied FROM STDIN") as into,
+        ):
+            for rows in frozen.rows_of(release, "scores"):
                 for row in rows:
                     into.write_row(row)
         began, size = time.perf_counter(), 0

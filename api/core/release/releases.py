@@ -26,7 +26,7 @@ from api.core.release.tables import (
     research_projects,
     research_releases,
 )
-from api.db import Listing, Page, Values, found, page, store
+from api.db import Instant, Listing, Page, Values, found, page, store
 from api.errors import Conflict, NotFound
 
 SHOWN = (
@@ -82,14 +82,16 @@ def _refuse_too_soon(project: Values) -> None:
     if running is not None:
         raise Conflict("A release is being made.", state="running", allowed=[])
     days = settings().spacing_days if project["tier"] == DEIDENTIFIED else 0
+    if days == 0:
+        return
     since = clock.now() - timedelta(days=days)
-    near = select(r.number).where(*mine, r.state == READY, r.frozen_at > since)
-    if (
-        settings().spacing_days
-        and project["tier"] == DEIDENTIFIED
-        and store().row(near) is not None
-    ):
-        detail = f"Releases lie at least {settings().spacing_days} days apart."
+    near = select(func.max(r.frozen_at, type_=Instant()).label("at"))
+    last = found(store().row(near.where(*mine, r.state == READY, r.frozen_at > since)))["at"]
+    if last is not None:
+        again = (last + timedelta(days=days)).date()
+        detail = (
+            f"Releases lie at least {days} days apart; the next may be asked for after {again}."
+        )
         raise Conflict(detail, state="too_soon", allowed=[])
 
 
