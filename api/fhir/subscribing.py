@@ -22,11 +22,10 @@ from api.fhir.notifying import QUERY, filters_of, status_of
 from api.fhir.operation import BODIES
 from api.fhir.outcome import NotUnderstood, WrongMediaType
 from api.fhir.scopes import CREATE, DELETE, READ
-from api.fhir.subscription import CONTENT, FILTER, HOOK, PAYLOAD, TOPICS
+from api.fhir.subscription import CONTENT, FILTER, HEARTBEAT, HOOK, PAYLOAD, TOPICS
 
 HEADER: Final = re.compile(r"(Authorization|X-[A-Za-z0-9-]{1,60}): ?([\x21-\x7e ]{1,2000})")
 MOST_HEADERS, MAX_WORDS = 5, 500
-HEARTBEAT: Final = "backport-heartbeat-period"
 AT: Final = "/Subscription"
 
 
@@ -121,13 +120,25 @@ def _channel(told: Any) -> dict[str, Any]:
     content = _extended(told.get("_payload"), CONTENT, "valueCode")
     if told.get("payload") != PAYLOAD or content not in subscriptions.CONTENTS:
         raise _fault("channel/payload", "application/fhir+json, with the content empty or id-only.")
-    if any(HEARTBEAT in str(one) for one in told.get("extension") or []):
-        raise _fault("channel/extension", "Heartbeats are not sent.")
     endpoint = told.get("endpoint")
     if not isinstance(endpoint, str):
         raise _fault("channel/endpoint", "An https:// address.")
     header = orjson.dumps(_headers(told.get("header") or [])).decode()
-    return {"endpoint": endpoint, "content": content, "header": header}
+    beats = {"heartbeat_s": _heartbeat(told)}
+    return {"endpoint": endpoint, "content": content, "header": header, **beats}
+
+
+def _heartbeat(channel: Json) -> int | None:
+    """After how many seconds without a notification a heartbeat is wanted; None without any."""
+    said = _extended(channel, HEARTBEAT, "valueUnsignedInt")
+    there = channel.get("extension")
+    is_named = any(HEARTBEAT in str(one) for one in (there if isinstance(there, list) else []))
+    if said is None and not is_named:
+        return None
+    least, most = subscriptions.HEARTBEAT_S
+    if type(said) is not int or not least <= said <= most:
+        raise _fault("channel/extension", f"A heartbeat comes every {least} to {most} seconds.")
+    return said
 
 
 def _headers(told: Any) -> Mapping[str, str]:

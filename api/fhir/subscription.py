@@ -16,6 +16,7 @@ from api.fhir.parameters import URI, Param, token
 BACKPORT: Final = "http://hl7.org/fhir/uv/subscriptions-backport/"
 FILTER: Final = f"{BACKPORT}StructureDefinition/backport-filter-criteria"
 CONTENT: Final = f"{BACKPORT}StructureDefinition/backport-payload-content"
+HEARTBEAT: Final = f"{BACKPORT}StructureDefinition/backport-heartbeat-period"
 PROFILE: Final = f"{BACKPORT}StructureDefinition/backport-subscription"
 STATED_TOPIC: Final = (
     f"{BACKPORT}StructureDefinition/capabilitystatement-subscriptiontopic-canonical"
@@ -55,6 +56,7 @@ def topics() -> list[Json]:
 def to_fhir(_reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
     """The subscription of a row, without the headers that its receiver wants."""
     narrowed = [{"url": FILTER, "valueString": row["criteria"]}] if row["criteria"] else []
+    beats = [{"url": HEARTBEAT, "valueUnsignedInt": row["heartbeat_s"]}]
     body = {
         "status": "off" if _is_over(row) else row["status"],
         "end": instant(row["ends_at"]),
@@ -63,6 +65,7 @@ def to_fhir(_reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
         "_criteria": {"extension": narrowed},
         "error": row["error"],
         "channel": {
+            "extension": beats if row["heartbeat_s"] is not None else None,
             "type": HOOK,
             "endpoint": row["endpoint"],
             "payload": PAYLOAD,

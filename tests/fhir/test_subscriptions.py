@@ -13,7 +13,7 @@ from api import clock, config, db
 from api.core.ehr import subscriptions
 from api.core.ehr.subscriptions.tables import ehr_notifications, ehr_subscriptions
 from api.core.integration import goals
-from api.fhir.subscription import CONTENT, FILTER, TOPICS
+from api.fhir.subscription import CONTENT, FILTER, HEARTBEAT, TOPICS
 from api.worker import Worker
 from tests import builders
 from tests.builders import Scene
@@ -170,6 +170,103 @@ def test_it_is_tried_again_and_410_ends_it(ehr: Client, scene: Scene, receiver: 
     set_goal(scene)
     work()
     assert len(receiver.messages) == 4
+
+
+def beating(every: object = 60) -> dict[str, Any]:
+    """What a channel says to be sent heartbeats."""
+    return {"channel": {"extension": [{"url": HEARTBEAT, "valueUnsignedInt": every}]}}
+
+
+def next_beat_in(subscription_id: str) -> float:
+    """In how many seconds the next heartbeat is due."""
+    n = ehr_notifications.c
+    mine = [n.subscription_id == UUID(subscription_id), n.type == "heartbeat"]
+    with db.transaction() as store:
+        [row] = store.rows(select(n.next_at, n.state).where(*mine))
+    assert row["state"] == "pending"
+    return float((row["next_at"] - clock.now()).total_seconds())
+
+
+def test_a_heartbeat_comes_when_nothing_else_did(
+    ehr: Client, scene: Scene, receiver: Receiver
+) -> None:
+    one = begun(ehr, receiver, **beating(300))
+    assert one["channel"]["extension"] == beating(300)["channel"]["extension"]
+    assert not list(schema_check("Subscription").iter_errors(one))
+    assert 290 < next_beat_in(one["id"]) <= 300
+    work()
+    assert len(receiver.messages) == 1, "it is not due yet"
+    for _ in range(2):
+        waiting_is_due(one["id"])
+        work()
+        assert 290 < next_beat_in(one["id"]) <= 300
+    beats = receiver.messages[1:]
+    assert [told(beat)["type"] for beat in beats] == ["heartbeat"] * 2
+    assert told(beats[1])["events-since-subscription-start"] == "0"
+    assert len({beat.said["id"] for beat in beats}) == 2 and len(beats[0].said["entry"]) == 1
+    assert ehr.get(f"/Subscription/{one['id']}").json["meta"] == one["meta"]
+
+
+def test_an_event_puts_the_heartbeat_off(ehr: Client, scene: Scene, receiver: Receiver) -> None:
+    one = begun(ehr, receiver, **beating(600))
+    n = ehr_notifications.c
+    soon = update(ehr_notifications).where(n.type == "heartbeat")
+    with db.transaction() as store:
+        store.execute(soon.values(next_at=clock.now() + timedelta(seconds=5)))
+    set_goal(scene)
+    work()
+    assert told(receiver.messages[-1])["type"] == "event-notification"
+    assert 590 < next_beat_in(one["id"]) <= 600
+
+
+def test_a_heartbeat_that_is_not_taken_is_not_tried_again_before_the_next(
+    ehr: Client, scene: Scene, receiver: Receiver
+) -> None:
+    one = begun(ehr, receiver, **beating(60))
+    receiver.answer = lambda handler, _message: reply(handler, 503)
+    for _ in range(4):
+        waiting_is_due(one["id"])
+        work()
+        assert 50 < next_beat_in(one["id"]) <= 60
+    assert ehr.get(f"/Subscription/{one['id']}").json["status"] == "active"
+    receiver.answer = lambda handler, _message: reply(handler, 410)
+    waiting_is_due(one["id"])
+    work()
+    assert ehr.get(f"/Subscription/{one['id']}").json["status"] == "off"
+    waiting_is_due(one["id"])
+    work()
+    assert len(receiver.messages) == 6
+
+
+@pytest.mark.parametrize(
+    "then", [{"status": "error"}, {"ends_at": clock.now()}, {"deleted_at": clock.now()}]
+)
+def test_no_heartbeat_of_what_is_in_error_or_over(
+    ehr: Client, scene: Scene, receiver: Receiver, then: dict[str, Any]
+) -> None:
+    one = begun(ehr, receiver, **beating(60))
+    with db.transaction() as store:
+        mine = update(ehr_subscriptions).where(ehr_subscriptions.c.id == UUID(one["id"]))
+        store.execute(mine.values(**then))
+    waiting_is_due(one["id"])
+    work()
+    assert len(receiver.messages) == 1
+
+
+def test_without_being_asked_for_none_comes(ehr: Client, receiver: Receiver) -> None:
+    one = begun(ehr, receiver)
+    waiting_is_due(one["id"])
+    work()
+    assert len(receiver.messages) == 1 and "extension" not in one["channel"]
+
+
+@pytest.mark.parametrize("every", [59, 86_401, -60, 0, True, "60", 60.5, None, [60]])
+def test_a_heartbeat_comes_every_minute_at_the_most_and_every_day_at_the_least(
+    ehr: Client, every: object
+) -> None:
+    answer = ehr("POST", "/Subscription", json=body("https://ehr.example/hook", **beating(every)))
+    assert answer.status_code in (400, 422), answer.text
+    assert answer.json["issue"][0]["expression"] == ["Subscription.channel.extension"]
 
 
 def test_hands_that_are_not_taken_are_an_error(ehr: Client, receiver: Receiver) -> None:

@@ -8,13 +8,14 @@ from api.core.ehr.subscriptions.keeping import (
     read_subscription,
 )
 from api.core.ehr.subscriptions.pruning import prune_notifications
-from api.core.ehr.subscriptions.tables import CONTENTS, EVENT, HANDSHAKE
+from api.core.ehr.subscriptions.tables import CONTENTS, EVENT, HANDSHAKE, HEARTBEAT_S
 from api.core.ehr.subscriptions.telling import Job, clinics_due, heed, send, settle, share_out, take
 
 __all__ = [
     "CONTENTS",
     "EVENT",
     "HANDSHAKE",
+    "HEARTBEAT_S",
     "SUBSCRIBES",
     "SUBSCRIPTIONS",
     "Job",

@@ -17,9 +17,11 @@ from api.outbox.tables import FAILURES
 
 REQUESTED, ACTIVE, ERROR, OFF = STATUSES = ("requested", "active", "error", "off")
 EMPTY, ID_ONLY = CONTENTS = ("empty", "id-only")
-HANDSHAKE, EVENT = TYPES = ("handshake", "event-notification")
+HANDSHAKE, EVENT, HEARTBEAT = TYPES = ("handshake", "event-notification", "heartbeat")
 PENDING, DELIVERED, FAILED, CANCELLED = STATES = ("pending", "delivered", "failed", "cancelled")
 MAX_TOPIC, MAX_ERROR, MAX_BASE = 100, 200, 500
+HEARTBEAT_S: Final = (60, 86_400)
+"""How often a heartbeat may be asked for: from once a minute to once a day."""
 MOST: Final = 20
 """Subscriptions of one client."""
 
@@ -38,6 +40,7 @@ ehr_subscriptions = tenant_table(
     Column("ends_at", Instant),
     Column("events", Integer, nullable=False),
     Column("failures", Integer, nullable=False),
+    Column("heartbeat_s", Integer),
     of("ehr_clients", "client_id"),
     CheckConstraint(f"status IN {STATUSES}", name="status"),
     CheckConstraint(f"content IN {CONTENTS}", name="content"),
@@ -45,7 +48,8 @@ ehr_subscriptions = tenant_table(
 )
 """`header` is what the receiver wants to be sent along, as JSON; it is told to nobody again.
 `events` counts the notifications since the subscription began; `failures` those that failed in a
-row; `base` is the address of the door under which it was begun."""
+row; `base` is the address of the door under which it was begun. `heartbeat_s` is after how long
+without a notification a heartbeat is sent; None for never."""
 Index("ix_ehr_subscriptions_client", *ehr_subscriptions.c["clinic_id", "client_id", "id"])
 Index("ix_ehr_subscriptions_topic", *ehr_subscriptions.c["clinic_id", "topic", "status"])
 ehr_notifications = tenant_table(
@@ -71,7 +75,8 @@ ehr_notifications = tenant_table(
     patient=False,
 )
 """One event for one subscription, with the number it has there; `focus` is a relative reference.
-The event itself may be pruned before."""
+The event itself may be pruned before. Heartbeats are one row that waits for its next time again and
+again."""
 DUE = ehr_notifications.c.state == PENDING
 Index(
     "ix_ehr_notifications_due",

@@ -8,6 +8,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
@@ -26,13 +27,14 @@ from api.core.ehr.subscriptions.tables import (
     EVENT,
     FAILED,
     HANDSHAKE,
+    HEARTBEAT,
     OFF,
     PENDING,
     REQUESTED,
     ehr_notifications,
     ehr_subscriptions,
 )
-from api.db import Store, Values, store
+from api.db import Store, Values, new_id, store
 from api.outbox import egress, sharing
 from api.outbox.deliver import GONE_STATUS, JITTER, LEASE, RETRIES, Outcome
 
@@ -118,10 +120,13 @@ def take(open_store: Store, body: Body, focus: Focus) -> Job | None:
     first = due.order_by(n.next_at, n.id).limit(1).with_for_update(skip_locked=True)
     while (row := open_store.row(first)) is not None:
         subscription = _subscription(open_store, row)
+        if subscription is not None and _waits(row, subscription):
+            open_store.change(ehr_notifications, row, _next_beat(subscription))
+            continue
         if subscription is not None and _is_owed(row, subscription, focus):
             leased = {"leased_until": now + LEASE, "attempts": row["attempts"] + 1}
             held = open_store.change(ehr_notifications, row, leased)
-            return Job(held, subscription, body(subscription, held))
+            return Job(held, subscription, body(subscription, _as_sent(held)))
         gone = {"state": CANCELLED, "next_at": None, "leased_until": None}
         open_store.change(ehr_notifications, row, gone)
     return None
@@ -134,10 +139,35 @@ def _subscription(open_store: Store, row: Values, hold: bool = False) -> Values 
     return open_store.row(one.with_for_update() if hold else one, opens=ehr_subscriptions)
 
 
+def _is_over(subscription: Values) -> bool:
+    """Whether the time that it was meant for has passed."""
+    return subscription["ends_at"] is not None and bool(subscription["ends_at"] <= clock.now())
+
+
 def _is_owed(row: Values, subscription: Values, focus: Focus) -> bool:
+    if row["type"] == HEARTBEAT and _is_over(subscription):
+        return False
     if row["focus"] is None:
         return active_client(subscription["client_id"]) is not None
     return _may_know(subscription, row["focus"], focus)
+
+
+def _waits(row: Values, subscription: Values) -> bool:
+    """Whether a heartbeat is due while the subscription tells of nothing: it is in error."""
+    return bool(row["type"] == HEARTBEAT and subscription["status"] == ERROR)
+
+
+def _next_beat(subscription: Values) -> Values:
+    """When a heartbeat comes next; each is tried once, for the next one says the same."""
+    next_at = clock.now() + timedelta(seconds=subscription["heartbeat_s"])
+    return {"next_at": next_at, "attempts": 0}
+
+
+def _as_sent(row: Values) -> Values:
+    """The notification as its body names it: each heartbeat is another message."""
+    if row["type"] != HEARTBEAT:
+        return row
+    return row | {"id": new_id(), "happened_at": clock.now()}
 
 
 def send(job: Job) -> Outcome:
@@ -162,11 +192,13 @@ def settle(open_store: Store, job: Job, outcome: Outcome) -> None:
     if row is None or there is None:
         return
     told = {"last_status": outcome.status, "last_failure": outcome.failure, "leased_until": None}
-    after = open_store.change(ehr_notifications, row, told | _what_next(row, outcome))
+    after = open_store.change(ehr_notifications, row, told | _what_next(row, there, outcome))
     _what_of_subscription(open_store, there, after, outcome)
 
 
-def _what_next(row: Values, outcome: Outcome) -> dict[str, Any]:
+def _what_next(row: Values, there: Values, outcome: Outcome) -> dict[str, Any]:
+    if row["type"] == HEARTBEAT and outcome.status != GONE_STATUS:
+        return _next_beat(there)
     if outcome.is_taken:
         return {"state": DELIVERED, "delivered_at": clock.now(), "next_at": None}
     most = HANDSHAKES if row["type"] == HANDSHAKE else len(RETRIES) + 1
@@ -190,6 +222,20 @@ def _what_of_subscription(open_store: Store, there: Values, row: Values, outcome
     open_store.change(ehr_subscriptions, there, values)
     if values.get("status") == OFF:
         cancel(there)
+    elif row["state"] == DELIVERED and there["heartbeat_s"] is not None:
+        _put_off_heartbeat(open_store, there)
+
+
+def _put_off_heartbeat(open_store: Store, there: Values) -> None:
+    """The receiver was just told something: the next heartbeat counts from now, the first too."""
+    n = ehr_notifications.c
+    mine = [n.clinic_id == there["clinic_id"], n.subscription_id == there["id"]]
+    waits = select(ehr_notifications).where(*mine, n.type == HEARTBEAT, n.state == PENDING)
+    row, beat = open_store.row(waits.with_for_update()), _next_beat(there)
+    if row is None:
+        open_store.add(ehr_notifications, first_of(there) | {"type": HEARTBEAT} | beat)
+    elif row["leased_until"] is None:
+        open_store.change(ehr_notifications, row, beat)
 
 
 def heed(told: Callable[[Values], None]) -> None:
