@@ -14,6 +14,7 @@ import jwt
 from jwt.types import Options
 
 from api.access import keys
+from api.access.remembered import Remembered
 from api.config import settings
 
 LIFE_S: Final = 300
@@ -27,6 +28,7 @@ AUDIENCE: Final = "-fhir"
 """Behind the audience of people's tokens: neither opens the other's door."""
 MAX_ASSERTION, MAX_JTI = 8192, 255
 CLAIMS: Final = ("exp", "iat", "jti", "sub", "aud", "iss", "clinic", "scope")
+_good = Remembered()
 
 
 class Refused(Exception):
@@ -128,10 +130,24 @@ def issue(client_id: UUID, clinic_id: UUID, scope: str) -> str:
 
 
 def read(token: str) -> dict[str, Any]:
-    """The claims of a client's access token, with ids as UUIDs; raises `Refused`."""
+    """The claims of a client's access token, with ids as UUIDs; raises `Refused`.
+
+    A good verdict is remembered for a moment; whether the client is still registered is asked of
+    the database at every request.
+    """
+    kept = _good.claims_of(token)
+    if kept is not None:
+        return kept
+    claims = _verified(token)
+    _good.keep(token, claims)
+    return claims
+
+
+def _verified(token: str) -> dict[str, Any]:
     try:
         header = jwt.get_unverified_header(token)
-        private = keys.private_keys().get(str(header.get("kid")))
+        kid = str(header.get("kid"))
+        private = keys.private_keys().get(kid)
         if private is None or header.get("typ") != TYPE or header.get("alg") != "ES256":
             raise Refused("key")
         claims: dict[str, Any] = jwt.decode(
@@ -142,6 +158,6 @@ def read(token: str) -> dict[str, Any]:
             audience=settings().audience + AUDIENCE,
             issuer=settings().issuer,
         )
-        return claims | {name: UUID(claims[name]) for name in ("sub", "clinic")}
+        return claims | {"kid": kid} | {name: UUID(claims[name]) for name in ("sub", "clinic")}
     except (jwt.PyJWTError, ValueError, TypeError, AttributeError, RecursionError):
         raise Refused("token") from None

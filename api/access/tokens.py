@@ -1,10 +1,7 @@
 """Access tokens: issue them, read them, and remember for a moment that one was found good."""
 
-import time
 from datetime import timedelta
 from functools import lru_cache
-from hashlib import sha256
-from threading import Lock
 from typing import Any
 from uuid import UUID
 
@@ -14,18 +11,16 @@ from flask_jwt_extended import JWTManager, create_access_token, decode_token
 from flask_jwt_extended.exceptions import JWTExtendedException
 
 from api.access import keys
+from api.access.remembered import Remembered
 from api.config import settings
 from api.errors import NotSignedIn
 
 LEEWAY_S = 30
-CACHE_S = 60
-CACHED = 10_000
 MAX_TOKEN = 4096
 TYPE = "at+jwt"
 NEEDED = ("exp", "iat", "nbf", "jti", "sub", "aud", "iss", "sid", "clinic")
 
-_good: dict[bytes, tuple[float, dict[str, Any]]] = {}
-_lock = Lock()
+_good = Remembered()
 
 
 def prepare(app: Flask) -> JWTManager:
@@ -83,21 +78,12 @@ def read(header: str | None) -> dict[str, Any]:
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN or not token.isascii():
         raise NotSignedIn("The token can't be read.")
-    digest = sha256(token.encode()).digest()
-    now = time.time()
-    kept = _good.get(digest)
-    if kept is not None and kept[0] > now and kept[1]["kid"] in keys.private_keys():
-        return kept[1]
+    kept = _good.claims_of(token)
+    if kept is not None:
+        return kept
     claims = _verified(token) | {"kid": jwt.get_unverified_header(token)["kid"]}
-    _remember(digest, min(now + CACHE_S, claims["exp"]), claims)
+    _good.keep(token, claims)
     return claims
-
-
-def _remember(digest: bytes, until: float, claims: dict[str, Any]) -> None:
-    with _lock:
-        if len(_good) >= CACHED:
-            _good.clear()
-        _good[digest] = (until, claims)
 
 
 def _verified(token: str) -> dict[str, Any]:

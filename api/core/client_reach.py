@@ -1,10 +1,11 @@
 """Which charts an EHR client reaches: those its system knows, and those the clinic lets it see."""
 
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
+    CTE,
     Column,
     ColumnElement,
     DateTime,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     and_,
     column,
     exists,
+    literal_column,
     or_,
     select,
     table as plain_table,
@@ -29,6 +31,7 @@ from api.access.policies import Actor, Rights, Role
 from api.access.users import OWN_EHR, clinics
 from api.audit import trail
 from api.db import Instant, Store, Values, metadata, of, store
+from api.db.walls import named_first
 from api.errors import NotSignedIn
 
 client_patients = Table(
@@ -81,21 +84,43 @@ _consents = plain_table(
 """Both stand a floor above; what is asked of them here is who the client is and what stands."""
 
 
+REMEMBERED: Final = 10_000
+_systems: dict[UUID, str] = {}
+"""The system of each client as it was found last, to be asked for before the client is known."""
+
+
 def identify_client(client: Actor) -> Rights:
     """The rights of a client as the database has them now; raises `NotSignedIn` once revoked."""
     c = _clients.c
     row = store().row(
-        select(c.name, c.external_system, clinics.c.time_zone, clinics.c.ehr_access)
+        select(*CLIENT_COLUMNS)
         .join(clinics, clinics.c.id == c.clinic_id)
-        .where(
-            c.clinic_id == client.clinic_id,
-            c.id == client.user_id,
-            c.disabled_at.is_(None),
-            c.deleted_at.is_(None),
-        )
+        .where(*_registered(client.clinic_id, client.user_id))
     )
     if row is None:
         raise NotSignedIn("The client is not registered any more.")
+    if len(_systems) >= REMEMBERED:
+        _systems.clear()
+    _systems[client.user_id] = row["external_system"]
+    return client_rights(client, row)
+
+
+CLIENT_COLUMNS: Final = (
+    _clients.c.name,
+    _clients.c.external_system,
+    clinics.c.time_zone,
+    clinics.c.ehr_access,
+)
+
+
+def _registered(clinic_id: Any, client_id: Any) -> list[ColumnElement[bool]]:
+    c = _clients.c
+    is_there = (c.disabled_at.is_(None), c.deleted_at.is_(None))
+    return [c.clinic_id == clinic_id, c.id == client_id, *is_there]
+
+
+def client_rights(client: Actor, row: Values) -> Rights:
+    """The rights of a client from a row of its columns; its system and reach are kept beside."""
     client.extras["external_system"] = row["external_system"]
     client.extras["ehr_access"] = row["ehr_access"]
     return Rights(
@@ -110,6 +135,28 @@ def identify_client(client: Actor) -> Rights:
     )
 
 
+def client_cte(clinic_id: Any, client_id: Any, system: Any) -> CTE:
+    """The columns of a registered client of this system, for a statement that asks for more."""
+    return (
+        select(*CLIENT_COLUMNS)
+        .join(clinics, clinics.c.id == _clients.c.clinic_id)
+        .where(
+            *_registered(clinic_id, client_id),
+            _clients.c.external_system == system,
+            named_first(clinic_id),
+        )
+        .cte("s")
+    )
+
+
+def system_of(client: Actor) -> str | None:
+    """The client's system as this process found it last; None where it does not know it.
+
+    It may be another by now: whoever asks by it must ask for it, as `client_cte` does.
+    """
+    return _systems.get(client.user_id)
+
+
 def reached_by(client: Actor, patient_id: Any) -> ColumnElement[bool]:
     """The SQL condition that a client reaches a chart.
 
@@ -118,23 +165,28 @@ def reached_by(client: Actor, patient_id: Any) -> ColumnElement[bool]:
     """
     if client.extras["ehr_access"] == OWN_EHR:
         return true()
-    made, known, said = client_patients.c, patient_systems.c, _consents.c
     blind = blind_system(client.clinic_id, client.extras["external_system"])
+    return known_to(client.clinic_id, client.user_id, blind, patient_id)
+
+
+def known_to(clinic_id: Any, client_id: Any, blind: Any, patient_id: Any) -> ColumnElement[bool]:
+    """The SQL condition that a client reaches a chart where the clinic does not show it all."""
+    made, known, said = client_patients.c, patient_systems.c, _consents.c
     return or_(
         exists().where(
-            known.clinic_id == client.clinic_id,
+            known.clinic_id == clinic_id,
             known.system_blind == blind,
             known.patient_id == patient_id,
         ),
         exists().where(
-            made.clinic_id == client.clinic_id,
-            made.client_id == client.user_id,
+            made.clinic_id == clinic_id,
+            made.client_id == client_id,
             made.patient_id == patient_id,
         ),
         exists().where(
-            said.clinic_id == client.clinic_id,
+            said.clinic_id == clinic_id,
             said.patient_id == patient_id,
-            said.kind == "ehr_sharing",
+            said.kind == literal_column("'ehr_sharing'"),
             said.withdrawn_at.is_(None),
             said.superseded_at.is_(None),
             said.deleted_at.is_(None),

@@ -249,9 +249,12 @@ def _one(table: Table, granted: Grant, asker: Actor) -> Select[Any]:
 
 def shown_to(actor: Actor, table: Table) -> ColumnElement[bool]:
     """The SQL condition that an entry is not kept by the patient for themself alone (`me`)."""
-    if "shared_with" not in table.c or actor.rights.is_patient:
-        return true()
-    return table.c.shared_with != "me"
+    return true() if actor.rights.is_patient else not_kept_apart(table)
+
+
+def not_kept_apart(table: Table) -> ColumnElement[bool]:
+    """The SQL condition that anybody but the patient may see an entry of the chart."""
+    return table.c.shared_with != "me" if "shared_with" in table.c else true()
 
 
 def still_reaches(actor: Actor, action: str, patient_id: UUID) -> bool:

@@ -18,6 +18,10 @@ from api.db.tables import new_id
 from api.errors import Stale
 from api.paging import Values
 
+FEW = 8
+"""How many rows of one table may wait for the end: each number of them is a statement of its own,
+and more go faster as many of one."""
+
 
 class Store:
     """The database session of one request: one connection, one transaction, opened when needed."""
@@ -182,7 +186,7 @@ class Store:
 
     def append(self, table: Table, rows: Sequence[Values]) -> None:
         """Insert rows that nobody reads or changes again in this transaction."""
-        if self._waiting is not None:
+        if self._waiting is not None and len(rows) <= FEW:
             for row in rows:
                 self._wait(table, row)
         else:

@@ -3,14 +3,14 @@
 from typing import Any
 
 from api.access.policies import Actor
-from api.core.ehr import staff_of
+from api.core.ehr import is_by_staff
 from api.fhir.datatypes import Json, reference
 
 
 def recorder(reader: Actor, row: dict[str, Any]) -> Json | None:
     """The practitioner who recorded it, or None."""
-    by = row["recorded_by"]
-    return reference("Practitioner", by) if by in staff_of(reader) else None
+    by_staff = is_by_staff(reader, row, "recorded_by")
+    return reference("Practitioner", row["recorded_by"]) if by_staff else None
 
 
 def writer(reader: Actor, row: dict[str, Any]) -> Json | None:

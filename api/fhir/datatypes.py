@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from html import escape
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 Json = dict[str, Any]
 Values = dict[str, Any]
@@ -24,17 +25,32 @@ RESTRICTED: Final = [
     {"system": f"{HL7}v3-ActCode", "code": "BH"},
 ]
 """How records of behavioural health are marked, as in the examples of HL7's SHIFT project."""
-EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
+
+
+class Clean(dict[str, Any]):
+    """An object from which nothing is left out any more, for what many resources have in common."""
 
 
 def clean(value: Any) -> Any:
     """The value without what is absent: FHIR knows no null, no empty list and no empty object."""
-    if isinstance(value, Mapping):
-        kept = ((key, clean(inner)) for key, inner in value.items())
-        return {key: inner for key, inner in kept if inner not in EMPTY}
-    if isinstance(value, list | tuple):
-        return [inner for inner in map(clean, value) if inner not in EMPTY]
-    return value
+    kind = type(value)
+    if kind is dict:
+        kept: Json = {}
+        for key, inner in value.items():
+            one = inner if type(inner) is str else clean(inner)
+            if one or _is_said(one):
+                kept[key] = one
+        return kept
+    if kind is list or kind is tuple:
+        return [one for one in map(clean, value) if one or _is_said(one)]
+    if kind is Clean or not isinstance(value, Mapping):
+        return value
+    return clean(dict(value))
+
+
+def _is_said(value: Any) -> bool:
+    """Whether what counts as false says something all the same: a nought or a no."""
+    return value is not None and not isinstance(value, str | list | Mapping)
 
 
 def coding(system: str, code: str | None, display: str | None = None) -> Json | None:
@@ -68,11 +84,16 @@ def identifier(kind: str, value: object) -> Json:
     return {"use": "official", "system": IDS + kind, "value": str(value)}
 
 
+IN_UTC: Final = (UTC, ZoneInfo("UTC"))
+"""What needs no moving: our own instants, as one driver and the other give them."""
+
+
 def instant(at: datetime | None) -> str | None:
     """An instant in UTC, to the millisecond."""
     if at is None:
         return None
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    there = at if at.tzinfo in IN_UTC else at.astimezone(UTC)
+    return there.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def day(on: date | None) -> str | None:

@@ -95,6 +95,7 @@ def metadata() -> Response:
     return answer(capability.statement(address()))
 
 
+@reading.entered(SEARCHES)
 def search_by_form(kind: str) -> Response:
     """A search whose parameters stand in the body, so that they are in no log."""
     check_form()
@@ -102,6 +103,7 @@ def search_by_form(kind: str) -> Response:
     return _searched(KINDS[kind], pairs)
 
 
+@reading.entered(SEARCHES)
 def search(kind: str) -> Response:
     """A search whose parameters stand in the address."""
     return _searched(KINDS[kind], list(request.args.items(multi=True)))

@@ -7,6 +7,7 @@ database beforehand, and so is what else it can tell sooner.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 from uuid import UUID
 
@@ -162,8 +163,14 @@ class Search:
                 yield shown
 
     def _answers(self, resource: Any) -> bool:
-        every = all(answers(one, resource, self.base) for one in self.asked.filters)
+        every = all(answers(one, resource, self.base) for one in self._looked_at)
         return every and is_within(self.alternatives, resource, self.base)
+
+    @cached_property
+    def _looked_at(self) -> list[Filter]:
+        """The filters that the database does not answer exactly: on a chart it does whose it is."""
+        exact = PATIENT if self.kind.chart else None
+        return [one for one in self.asked.filters if one.name != exact or one.modifier]
 
     def _is_counted_by_rows(self) -> bool:
         """Whether what the database is asked is all that is asked, and each row is one match."""
@@ -190,7 +197,8 @@ class Search:
         return narrowed(self.client, self.kind, part, filters, self.base)
 
 
-PUSHED: Final = ("patient", "_id")
+PATIENT: Final = "patient"
+PUSHED: Final = (PATIENT, "_id")
 """Filters that the database answers exactly."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -22,8 +22,7 @@ ID_SIGNS = 36
 """How long the id of a row is."""
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(NamedTuple):
     """One resource made of a row: its suffix, what it says, and times of its own if it has any."""
 
     body: Json
@@ -83,8 +82,7 @@ class Kind:
         return {**COMMON, **self.params}
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(NamedTuple):
     """A resource on its way out: where it stands in the order, its row, and the patient."""
 
     place: tuple[int, str, int]
@@ -116,10 +114,10 @@ def made_of(reader: Actor, kind: Kind, number: int, rows: Sequence[Values]) -> I
     """The resources that one part makes of these rows, in order."""
     part = kind.parts[number]
     for row in rows:
+        row_id, patient_id = str(row["id"]), _patient_of(part, row)
         for order, made in enumerate(part.make(reader, row)):
-            body = _finished(kind, part, row, made)
-            patient_id = _patient_of(part, row)
-            yield Shown((number, str(row["id"]), order), body, patient_id, row["id"])
+            body = _finished(kind, part, row, row_id, made)
+            yield Shown((number, row_id, order), body, patient_id, row["id"])
 
 
 def _patient_of(part: Part, row: Values) -> UUID | None:
@@ -129,21 +127,21 @@ def _patient_of(part: Part, row: Values) -> UUID | None:
     return found
 
 
-def _finished(kind: Kind, part: Part, row: Values, made: Made) -> Json:
+def _finished(kind: Kind, part: Part, row: Values, row_id: str, made: Made) -> Json:
     suffix = f"-{made.suffix}" if made.suffix else ""
     content: Json = clean(made.body)
     version = made.version or row.get("version") or 1
     if part.digest:
         version = sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
-    meta = {
-        "versionId": str(version),
-        "lastUpdated": instant(made.updated_at or row["updated_at"]),
-        "profile": list(made.profiles) or None,
-        "security": RESTRICTED if kind.restricted else None,
-    }
+    updated_at = instant(made.updated_at or row["updated_at"])
+    meta: Json = {"versionId": str(version), "lastUpdated": updated_at}
+    if made.profiles:
+        meta["profile"] = [*made.profiles]
+    if kind.restricted:
+        meta["security"] = RESTRICTED
     return {
         "resourceType": kind.type,
-        "id": f"{part.prefix}{row['id']}{suffix}",
-        "meta": clean(meta),
+        "id": f"{part.prefix}{row_id}{suffix}",
+        "meta": meta,
         **content,
     }

@@ -78,9 +78,11 @@ def _by_patients(wanted: Wanted, values: Sequence[str], base: str) -> Wanted:
     ids = []
     for text in told:
         try:
-            ids.append(UUID(text))
+            patient_id = UUID(text)
         except ValueError:
             continue
+        if str(patient_id) == text:
+            ids.append(patient_id)
     if wanted.patients is not None:
         ids = [one for one in ids if one in wanted.patients]
     return replace(wanted, patients=ids)

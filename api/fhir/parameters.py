@@ -101,6 +101,8 @@ def split(text: str) -> Iterator[str]:
 
 def plain(value: str) -> str:
     """A value without its escapes."""
+    if "\\" not in value:
+        return value
     return re.sub(r"\\([\\,|$])", r"\1", value)
 
 

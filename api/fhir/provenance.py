@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from api.access.policies import Actor
-from api.core.ehr.reading import staff_of
+from api.core.ehr import is_by_staff
 from api.fhir.datatypes import HL7, US_CORE, Json, coding, concept, instant, reference
 from api.fhir.kind import Kind, Made, Part
 from api.fhir.parameters import date, reference as pointing
@@ -28,12 +28,12 @@ ACTIVITY: Final = ("CREATE", "create"), ("UPDATE", "revise")
 
 def _author(reader: Actor, part: Part, row: dict[str, Any]) -> Json | None:
     """Who wrote it: the patient, a clinician, or where neither is known the clinic."""
-    by = row.get(part.source.author or "")
     is_patients = "patient" in (row.get("author_kind"), row.get("answered_by"))
     if is_patients:
         return reference("Patient", row["patient_id"])
-    if by in staff_of(reader):
-        return reference("Practitioner", by)
+    author = part.source.author
+    if author is not None and is_by_staff(reader, row, author):
+        return reference("Practitioner", row[author])
     return reference("Organization", row["clinic_id"])
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from api.access.policies import Actor
-from api.core.ehr import CHECK_INS
+from api.core.ehr import ANSWERS
 from api.core.outcomes.instruments.definition import Instrument
 from api.fhir.authors import writer
-from api.fhir.datatypes import US_CORE, Json, identifier, instant, reference
+from api.fhir.datatypes import US_CORE, Clean, Json, clean, identifier, instant, reference
 from api.fhir.kind import Kind, Made, Part
 from api.fhir.parameters import date, patient, reference as pointing, token
 from api.fhir.questionnaire import canonical, choice
@@ -20,38 +20,56 @@ def author(reader: Actor, row: dict[str, Any]) -> Json | None:
     return writer(reader, row)
 
 
-def items(row: dict[str, Any]) -> list[Json]:
-    """What was answered, in the order of the questions; one left open has no answer."""
+class Answered(dict[tuple[str, int | None], Json]):
+    """The answers to one version of an instrument, by question and value, each made once."""
+
+    def __init__(self, one: Instrument) -> None:
+        super().__init__()
+        self.one, self.asked = one, {item.link_id: item for item in one.items}
+
+    def __missing__(self, at: tuple[str, int | None]) -> Json:
+        """The answer as a resource holds it; a question that was left open has none."""
+        item = self.asked[at[0]]
+        chosen = [option for option in item.options if option.value == at[1]]
+        answers = [{"valueCoding": choice(self.one, item, option)} for option in chosen]
+        said = {"linkId": item.link_id, "text": item.text, "answer": answers}
+        made = self[at] = Clean(clean(said))
+        return made
+
+
+def items(reader: Actor, row: dict[str, Any]) -> list[Json]:
+    """What was answered, in the order of the questions."""
     one: Instrument = row["definition"]
-    said, given = [], row["answers"]
-    for item in one.items:
-        if item.link_id not in given:
-            continue
-        options = [o for o in item.options if o.value == given[item.link_id]]
-        answers = [{"valueCoding": choice(one, item, option)} for option in options]
-        said.append({"linkId": item.link_id, "text": item.text, "answer": answers})
-    return said
+    made: dict[Any, Answered] = reader.extras.setdefault("answered", {})
+    at, given = (one.key, one.version), row["answers"]
+    if at not in made:
+        made[at] = Answered(one)
+    told = made[at]
+    return [told[asked, given[asked]] for asked in told.asked if asked in given]
 
 
 def to_fhir(reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
     """The answers of a row."""
-    body = {
+    subject = reference("Patient", row["patient_id"])
+    body: Json = {
         "identifier": (row["identifiers"] or [identifier("check-in", row["id"])])[0],
         "questionnaire": canonical(row["definition"]),
         "status": "amended" if row["corrected"] else "completed",
-        "subject": reference("Patient", row["patient_id"]),
+        "subject": subject,
         "authored": instant(row["answered_at"]),
         "author": author(reader, row),
-        "source": reference("Patient", row["patient_id"]),
-        "item": items(row),
+        "source": subject,
     }
-    yield Made(body, profiles=(f"{US_CORE}questionnaireresponse",))
+    told = items(reader, row)
+    if told:
+        body["item"] = told
+    yield Made(Clean(body), profiles=(f"{US_CORE}questionnaireresponse",))
 
 
 KIND: Final = Kind(
     type="QuestionnaireResponse",
     code="qre",
-    parts=(Part(CHECK_INS, to_fhir),),
+    parts=(Part(ANSWERS, to_fhir),),
     params={
         **patient(),
         "subject": pointing("subject", "Patient"),

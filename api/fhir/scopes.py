@@ -7,6 +7,7 @@ query; where several scopes name a type, a resource need answer to one of them.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -19,6 +20,8 @@ FORM: Final = re.compile(
 )
 READ, SEARCH, CREATE, UPDATE, DELETE = "r", "s", "c", "u", "d"
 EVERY: Final = "*"
+REMEMBERED: Final = 1024
+"""How many lines of scopes are kept as they were read."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,10 @@ def read(text: str) -> Scope | None:
     return Scope(matched[1], frozenset(ALIASES.get(matched[2], matched[2])), matched[3] or "")
 
 
-def read_all(text: str) -> list[Scope]:
+@lru_cache(REMEMBERED)
+def read_all(text: str) -> tuple[Scope, ...]:
     """The scopes of a line; what is none is left out."""
-    return [scope for scope in map(read, text.split()) if scope is not None]
+    return tuple(scope for scope in map(read, text.split()) if scope is not None)
 
 
 def granted(asked: str, registered: str, kinds: Mapping[str, Kind]) -> list[str]:

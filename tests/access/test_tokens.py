@@ -347,7 +347,7 @@ def test_an_expired_token_is_not_kept_alive_by_the_memory_of_a_good_verdict(
     now = int(NOW())
     token = signed(scene["CT"], iat=now - 580, nbf=now - 580, exp=now + 2)
     assert ask(app, f"Bearer {token}").status_code == 200
-    monkeypatch.setattr("api.access.tokens.time.time", lambda: now + 3.0)
+    monkeypatch.setattr("api.access.remembered.time.time", lambda: now + 3.0)
     key = sha256(token.encode()).digest()
     assert tokens._good[key][0] <= now + 2
 

@@ -9,8 +9,8 @@ import pytest
 CORE = Path(__file__).parents[2] / "api" / "core"
 GATES = {"admit", "find_in_chart", "open_chart", "charts", "identify", "still_reaches"}
 """The gate and its sisters."""
-READS = {"one", "of_chart", "within_reach"}
-"""The methods of `Reading`, which carry the gate in their statement."""
+READS = {"one", "of_chart", "within_reach", "in_one_trip"}
+"""The methods of `Reading`, and what EHRs ask at once: they carry the gate in their statement."""
 THE_GATE = {"gate.py", "one_trip.py", "replay.py"}
 """The gate itself, and what the doors ask after it."""
 

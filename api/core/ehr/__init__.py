@@ -17,18 +17,10 @@ from api.core.ehr.dosing import DOSED, DOSES, EVENTS, PLANS, VITALS
 from api.core.ehr.former import BEGINNING, Versions, list_versions
 from api.core.ehr.identifiers import numbered
 from api.core.ehr.listing import change_referral, list_entry, refer_patient, relist_entry
-from api.core.ehr.measures import CHECK_INS, GOALS, QUESTIONNAIRES, TRAILS
+from api.core.ehr.measures import ANSWERS, CHECK_INS, GOALS, QUESTIONNAIRES, TRAILS
 from api.core.ehr.oversight import AUDIT
 from api.core.ehr.people import CLINIC, CONTACTS, GROUP, PATIENTS, STAFF, TEAMS, sought
-from api.core.ehr.reading import (
-    Source,
-    Wanted,
-    count_records,
-    enter,
-    list_records,
-    staff_of,
-    tell,
-)
+from api.core.ehr.reading import count_records, enter, is_by_staff, list_records, set_out, tell
 from api.core.ehr.sending import (
     find_shown,
     hear_refused,
@@ -37,12 +29,14 @@ from api.core.ehr.sending import (
     send_vitals,
     withdraw_sharing,
 )
+from api.core.ehr.source import Source, Wanted
 from api.core.ehr.subscriptions.keeping import SUBSCRIPTIONS
 from api.core.ehr.writing import CREATE, READ, UPDATE, apart, enter_to_write
 
 __all__ = [
     "ALERTS",
     "ALLERGIES",
+    "ANSWERS",
     "AUDIT",
     "CHECK_INS",
     "CLINIC",
@@ -89,7 +83,8 @@ __all__ = [
     "refer_patient",
     "relist_entry",
     "rewrite_patient",
-    "staff_of",
+    "is_by_staff",
+    "set_out",
     "Wanted",
     "count_records",
     "enter",

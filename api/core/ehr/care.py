@@ -9,8 +9,8 @@ from api.access.policies import Actor
 from api.core.alerts import alerts
 from api.core.clinical_lists.table import allergies, diagnoses, medications
 from api.core.consents import consents
-from api.core.ehr.identifiers import beside, numbers_of
-from api.core.ehr.reading import Source
+from api.core.ehr.identifiers import carrying, numbers_of, open_numbers
+from api.core.ehr.source import Source
 from api.core.ehr.table import referrals
 from api.core.team_reach import session_clinicians
 from api.core.treatment.courses import courses
@@ -32,46 +32,57 @@ def clinicians(reader: Actor, rows: list[Values]) -> None:
 
 def _booked(reader: Actor, rows: list[Values]) -> None:
     clinicians(reader, rows)
-    beside("Encounter")(reader, rows)
+    open_numbers(reader, rows)
 
 
 def _every(_version: Values) -> bool:
     return True
 
 
-SESSIONS: Final = Source("sessions", sessions, sessions.c.patient_id, beside=_booked, former=_every)
+SESSIONS: Final = Source(
+    "sessions",
+    sessions,
+    sessions.c.patient_id,
+    beside=_booked,
+    former=_every,
+    **carrying("Encounter", sessions),
+)
 COURSES: Final = Source("courses", courses, courses.c.patient_id)
 DIAGNOSES: Final = Source(
     "diagnoses",
     diagnoses,
     diagnoses.c.patient_id,
     author="recorded_by",
-    beside=beside("Condition"),
+    beside=open_numbers,
     former=_every,
+    **carrying("Condition", diagnoses),
 )
 ALLERGIES: Final = Source(
     "allergies",
     allergies,
     allergies.c.patient_id,
     author="recorded_by",
-    beside=beside("AllergyIntolerance"),
+    beside=open_numbers,
     former=_every,
+    **carrying("AllergyIntolerance", allergies),
 )
 MEDICATIONS: Final = Source(
     "medications",
     medications,
     medications.c.patient_id,
     author="recorded_by",
-    beside=beside("MedicationStatement"),
+    beside=open_numbers,
     former=_every,
+    **carrying("MedicationStatement", medications),
 )
 CONSENTS: Final = Source(
     "consents",
     consents,
     consents.c.patient_id,
     author="recorded_by",
-    beside=beside("Consent"),
+    beside=open_numbers,
     former=_every,
+    **carrying("Consent", consents),
 )
 ALERTS: Final = Source("alerts", alerts, alerts.c.patient_id)
 REFERRALS: Final = Source(
@@ -79,8 +90,9 @@ REFERRALS: Final = Source(
     referrals,
     referrals.c.patient_id,
     author="recorded_by",
-    beside=beside("ServiceRequest"),
+    beside=open_numbers,
     former=_every,
+    **carrying("ServiceRequest", referrals),
 )
 for _source, _kind in (
     (SESSIONS, "Encounter"),

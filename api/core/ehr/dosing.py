@@ -7,7 +7,7 @@ from sqlalchemy import Table, and_, or_, select
 
 from api.access.policies import Actor
 from api.core.ehr.care import clinicians
-from api.core.ehr.reading import Source
+from api.core.ehr.source import Source
 from api.core.treatment.dosing.table import dose_plans, ledger_entries
 from api.core.treatment.dosing.vocabulary import DOSE, EVENT, RATING, VITALS as READING
 from api.core.treatment.sessions import sessions
@@ -40,7 +40,7 @@ def _entries(*kinds: str) -> Source:
         "ledger_entries",
         table,
         table.c.patient_id,
-        where=(table.c.type.in_(kinds),),
+        where=(or_(*(table.c.type == kind for kind in kinds)),),
         beside=_superseded,
         author="recorded_by",
         exact=False,

@@ -9,7 +9,8 @@ from sqlalchemy import Select, select
 
 from api.access.policies import Actor
 from api.core import gate
-from api.core.ehr.reading import Source, Wanted, list_records
+from api.core.ehr.reading import list_records
+from api.core.ehr.source import Source, Wanted
 from api.core.integration.tables import ME
 from api.db import Values, store, versions
 from api.db.versions import record_versions
@@ -28,22 +29,29 @@ class Versions:
 
 
 def list_versions(
-    actor: Actor, action: str, source: Source, record_id: UUID | str, asked: Versions
+    actor: Actor,
+    action: str,
+    source: Source,
+    record_id: UUID | str,
+    asked: Versions,
+    as_it_stands: bool = False,
 ) -> tuple[list[Values], int | None]:
     """Versions of a record in reach, the newest first, and before which one there may be more.
 
     None of a record that is not in reach. That of one that was taken away is its tombstone, with
-    `deleted_at`. What the patient kept for themself in a version is not there.
+    `deleted_at`. What the patient kept for themself in a version is not there. `as_it_stands` for
+    what has the newest version alone.
     """
     gate.admit(actor, action)
     there = list_records(actor, action, source, Wanted([record_id]))
     there = there or list_records(actor, action, source, Wanted([record_id], gone_since=BEGINNING))
     newest = [row for row in there if _is_asked(row, asked)]
-    if not there or source.former is None or source.table is None:
+    if as_it_stands or not there or source.former is None or source.table is None:
         return newest, None
     found = store().rows(_former(actor, source, record_id, asked), opens=record_versions)
     following = found[-1]["number"] if len(found) == asked.size else None
-    rows = [versions.revived(source.table, one["content"]) for one in found]
+    now = {column.key: there[0][column.key] for column in source.columns}
+    rows = [now | versions.revived(source.table, one["content"]) for one in found]
     rows = [row for row in rows if source.former(row)]
     if source.beside is not None and rows:
         kept = [dict(row) for row in rows]

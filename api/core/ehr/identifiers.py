@@ -1,16 +1,16 @@
 """The numbers of other systems on records of a chart: kept, shown and found again."""
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, Table, and_, exists, literal_column, select
 
 from api import vault
 from api.access.policies import Actor
-from api.core.ehr.reading import Source
+from api.core.ehr.source import Source
 from api.core.ehr.table import ehr_identifier_words, ehr_identifiers
-from api.db import Values, store
+from api.db import Values, reveal, store
 from api.errors import Conflict
 
 OURS: Final = "urn:freshtrail:"
@@ -47,19 +47,25 @@ def _keep_whole(keys: Values, told: list[Values]) -> None:
         store().add(ehr_identifiers, keys | {"identifiers": told})
 
 
-def beside(kind: str) -> Callable[[Actor, list[Values]], None]:
-    """What puts the numbers of other systems beside rows of a kind."""
+def carrying(kind: str, table: Table) -> Any:
+    """What a source says to have the numbers of other systems beside its records of a kind."""
+    n = ehr_identifiers.c
+    its = (n.clinic_id == table.c.clinic_id, n.record_id == table.c.id)
+    return {
+        "columns": (n.id.label("numbers_id"), n.identifiers.label("numbers")),
+        "joined": ((ehr_identifiers, and_(*its, n.kind == literal_column(f"'{kind}'"))),),
+    }
 
-    def put(reader: Actor, rows: list[Values]) -> None:
-        t = ehr_identifiers.c
-        mine = (t.clinic_id == reader.clinic_id, t.kind == kind)
-        statement = select(ehr_identifiers).where(*mine, t.record_id.in_([r["id"] for r in rows]))
-        found = store().rows(statement, opens=ehr_identifiers)
-        by = {one["record_id"]: one["identifiers"] for one in found}
-        for row in rows:
-            row["identifiers"] = by.get(row["id"], [])
 
-    return put
+def open_numbers(_reader: Actor, rows: list[Values]) -> None:
+    """Put the numbers of other systems beside each row, from what was read with it."""
+    for row in rows:
+        row["identifiers"] = []
+        if row["numbers_id"] is None:
+            continue
+        sealed = {"clinic_id": row["clinic_id"], "id": row["numbers_id"]}
+        told = reveal(ehr_identifiers, sealed | {"identifiers": row["numbers"]})
+        row["identifiers"] = told["identifiers"]
 
 
 def numbers_of(kind: str) -> Callable[[Values], Values]:

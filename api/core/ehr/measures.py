@@ -1,5 +1,6 @@
 """Measures as an EHR reads them: questionnaires, answers with their scores, goals and trails."""
 
+from dataclasses import replace
 from datetime import datetime, time
 from typing import Any, Final
 from uuid import UUID
@@ -10,9 +11,9 @@ from sqlalchemy import func, select
 from api import clock
 from api.access.policies import Actor, Grant
 from api.access.users import clinics
-from api.core.ehr.identifiers import beside
-from api.core.ehr.reading import Source
-from api.core.gate import shown_to
+from api.core.ehr.identifiers import carrying, open_numbers
+from api.core.ehr.source import Source
+from api.core.gate import not_kept_apart, shown_to
 from api.core.integration.tables import goals, practice_statuses, practices, steps
 from api.core.integration.trail import FORMULA
 from api.core.integration.trails import logs
@@ -27,40 +28,52 @@ from api.db import Instant, Values, store
 def _instruments(reader: Actor, rows: list[Values]) -> None:
     """Put the instrument each was answered to beside it, and whether it was corrected."""
     known: dict[tuple[str, str], Instrument] = {}
-    t = check_in_corrections.c
-    ids = [row["id"] for row in rows]
-    first = func.min(t.replaced_version).label("first")
-    of_these = (t.clinic_id == reader.clinic_id, t.check_in_id.in_(ids))
-    found = store().rows(select(t.check_in_id, first).where(*of_these).group_by(t.check_in_id))
-    replaced = {one["check_in_id"]: one["first"] for one in found}
-    goal_of = _goals_of(reader, {r["practice_id"] for r in rows if r["practice_id"] is not None})
     for row in rows:
         key = (row["instrument"], row["instrument_version"])
         if key not in known:
             known[key] = find_instrument(reader.clinic_id, *key)
         row["definition"] = known[key]
-        row["corrected"] = row["version"] > replaced.get(row["id"], row["version"])
-        row["goal_id"] = goal_of.get(row["practice_id"])
-    beside("QuestionnaireResponse")(reader, rows)
+        row["corrected"] = row["version"] > (row["first_replaced"] or row["version"])
+    open_numbers(reader, rows)
 
 
-def _goals_of(reader: Actor, practice_ids: set[UUID]) -> dict[UUID, UUID]:
+def _first_replaced() -> Any:
+    """The first version of a check-in that a correction replaced."""
+    t = check_in_corrections.c
+    its = (t.clinic_id == check_ins.c.clinic_id, t.check_in_id == check_ins.c.id)
+    return select(func.min(t.replaced_version)).where(*its).scalar_subquery()
+
+
+def _goal() -> Any:
+    """The goal of the practice that a check-in is about, as far as it is shared."""
     p = practices.c
-    mine = (p.clinic_id == reader.clinic_id, p.id.in_(practice_ids), p.deleted_at.is_(None))
-    statement = select(p.id, p.goal_id).where(*mine, shown_to(reader, practices))
-    return {r["id"]: r["goal_id"] for r in store().rows(statement)} if practice_ids else {}
+    its = (p.clinic_id == check_ins.c.clinic_id, p.id == check_ins.c.practice_id)
+    shared = (p.deleted_at.is_(None), not_kept_apart(practices))
+    return select(p.goal_id).where(*its, *shared).scalar_subquery()
 
 
+_NUMBERS: Final = carrying("QuestionnaireResponse", check_ins)
 CHECK_INS: Final = Source(
     "check_ins",
     check_ins,
     check_ins.c.patient_id,
     where=(check_ins.c.state == "complete",),
+    columns=(
+        *_NUMBERS["columns"],
+        _first_replaced().label("first_replaced"),
+        _goal().label("goal_id"),
+    ),
+    joined=_NUMBERS["joined"],
     beside=_instruments,
     author="recorded_by",
     former=lambda version: version["state"] == "complete",
 )
 """Complete check-ins; a draft is not told to other systems."""
+ANSWERS: Final = replace(
+    CHECK_INS,
+    unread=("scores", "scoring_version", "total", "band", "patients_own", "import_system"),
+)
+"""The same without what comes of the answers."""
 
 
 def _practices(reader: Actor, rows: list[Values]) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import and_, exists, not_, or_, select
 from api.access.policies import Actor, Grant
 from api.audit.trail import audit_event_patients, audit_events
 from api.core import gate
-from api.core.ehr.reading import Condition, Source
+from api.core.ehr.source import Condition, Source
 from api.db import Values, store
 
 

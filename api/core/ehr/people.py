@@ -8,7 +8,7 @@ from sqlalchemy import String, and_, exists, literal, or_, select
 from api.access.policies import Actor, Grant
 from api.access.users import clinics, users
 from api.core import gate
-from api.core.ehr.reading import Condition, Source
+from api.core.ehr.source import Condition, Source
 from api.core.patients import blind_external_id, fold, patient_external_ids, patients
 from api.core.patients.index import has_word
 from api.core.team_reach import care_team

@@ -1,66 +1,19 @@
 """Reading records for an EHR: by kind, in the order of their ids, as far as the client reaches."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, false, func, select
+from sqlalchemy import Select, Table, false, func, select
 
 from api.access.policies import Actor, Grant
 from api.access.users import users
 from api.audit import trail
 from api.core import gate
+from api.core.ehr.at_once import in_one_trip
+from api.core.ehr.source import Condition, Source, Wanted
 from api.core.gate import shown_to
 from api.db import Values, store
-
-Condition = ColumnElement[bool]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which records are asked for: by id, by patient, changed since, after which id, how many.
-
-    With `gone_since` the tombstones left since then are wanted, and nothing that is there.
-    """
-
-    ids: Sequence[UUID | str] | None = None
-    patients: Sequence[UUID] | None = None
-    since: datetime | None = None
-    after: UUID | str | None = None
-    size: int | None = None
-    sought: Sequence[Condition] = ()
-    gone_since: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Source:
-    """One kind of record: its table, whose chart it hangs on, and what is read beside its rows.
-
-    `patient` is None for what belongs to the clinic. `beside` adds to rows in place; `made` gives
-    records that stand in no table of their own. `author` names the column of who wrote it.
-    """
-
-    name: str
-    table: Table | None = None
-    patient: Any = None
-    where: tuple[Condition, ...] = ()
-    clinic: Any = None
-    beside: Callable[[Actor, list[Values]], None] | None = None
-    made: Callable[[Actor, Grant], list[Values]] | None = None
-    limits: Callable[[Actor, Grant], Iterable[Condition]] | None = None
-    author: str | None = None
-    opens: bool = True
-    exact: bool = field(default=True)
-    """Whether the row's own times are those of what is made of it."""
-    former: Callable[[Values], bool] | None = None
-    """Which of its former versions are told of; without it none are."""
-
-    @property
-    def leaves_tombstones(self) -> bool:
-        """Whether a row that is taken away leaves a tombstone."""
-        return self.table is not None and "deleted_at" in self.table.c
 
 
 def enter(actor: Actor, action: str) -> None:
@@ -68,30 +21,52 @@ def enter(actor: Actor, action: str) -> None:
     gate.admit(actor, action)
 
 
+def set_out(client: Actor, action: str) -> None:
+    """The client is about to try this; it is let in with the first thing that it reads.
+
+    Whoever calls this enters at the end: nothing may have been read, or it was refused before.
+    """
+    trail.begin(action)
+
+
 def list_records(actor: Actor, action: str, source: Source, wanted: Wanted) -> list[Values]:
     """The records in reach that are wanted, by id."""
+    rows = in_one_trip(actor, action, source, wanted)
+    if rows is None:
+        rows = _listed(actor, action, source, wanted)
+    if source.beside is not None and rows:
+        source.beside(actor, rows)
+    return rows
+
+
+def _listed(actor: Actor, action: str, source: Source, wanted: Wanted) -> list[Values]:
     granted = gate.admit(actor, action)
     if wanted.gone_since is not None and not source.leaves_tombstones:
         return []
     if source.made is not None:
         return _picked(source.made(actor, granted), wanted)
     statement = _selected(actor, granted, source, wanted)
-    opens = source.table if source.opens else None
-    rows = store().rows(statement, opens=opens)
-    if source.beside is not None and rows:
-        source.beside(actor, rows)
-    return rows
+    return store().rows(statement, opens=source.table if source.opens else None)
 
 
 def count_records(actor: Actor, action: str, source: Source, wanted: Wanted) -> int:
     """How many records in reach are wanted, after whichever."""
+    rows = in_one_trip(actor, action, source, _whole(wanted), is_counted=True)
+    if rows is None:
+        rows = _counted(actor, action, source, _whole(wanted))
+    return int(rows[0]["many"]) if rows else 0
+
+
+def _whole(wanted: Wanted) -> Wanted:
+    return Wanted(wanted.ids, wanted.patients, wanted.since, sought=wanted.sought)
+
+
+def _counted(actor: Actor, action: str, source: Source, whole: Wanted) -> list[Values]:
     granted = gate.admit(actor, action)
     if source.made is not None:
-        return len(_picked(source.made(actor, granted), Wanted(wanted.ids)))
-    whole = Wanted(wanted.ids, wanted.patients, wanted.since, sought=wanted.sought)
+        return [{"many": len(_picked(source.made(actor, granted), Wanted(whole.ids)))}]
     there = _selected(actor, granted, source, whole).order_by(None).subquery()
-    row = store().row(select(func.count().label("many")).select_from(there))
-    return int(row["many"]) if row else 0
+    return store().rows(select(func.count().label("many")).select_from(there))
 
 
 def tell(actor: Actor, kind: str, record_id: UUID | None, patients: Iterable[UUID]) -> None:
@@ -114,6 +89,12 @@ def staff_of(reader: Actor) -> set[UUID]:
     return known
 
 
+def is_by_staff(reader: Actor, row: Values, author: str) -> bool:
+    """Whether the record's author, in this column, is a clinician of the clinic."""
+    told = row.get("by_staff")
+    return bool(told) if told is not None else row.get(author) in staff_of(reader)
+
+
 def _picked(records: list[Values], wanted: Wanted) -> list[Values]:
     """Of records that stand in no table those that are wanted."""
     there = sorted(records, key=lambda one: str(one["id"]))
@@ -131,8 +112,7 @@ def _selected(actor: Actor, granted: Grant, source: Source, wanted: Wanted) -> S
     table = source.table
     assert table is not None, "a source has a table, or makes its records"
     c = table.c
-    clinic = c.clinic_id if source.clinic is None else source.clinic
-    statement = select(table).where(clinic == actor.clinic_id, *source.where)
+    statement = source.records().where(source.of_clinic == actor.clinic_id, *source.where)
     if source.leaves_tombstones:
         since = wanted.gone_since
         is_there = c.deleted_at.is_(None)

@@ -11,7 +11,7 @@ from api.access.policies import Actor, Grant
 from api.audit import trail
 from api.core import gate
 from api.core.clients import ehr_clients
-from api.core.ehr.reading import Condition, Source
+from api.core.ehr.source import Condition, Source
 from api.core.ehr.subscriptions.tables import (
     CANCELLED,
     HANDSHAKE,
