@@ -265,12 +265,22 @@ def read(
     return found
 
 
-def read_one(client: Actor, kind: Kind, alternatives: Alternatives, base: str, one: str) -> Shown:
+def read_one(
+    client: Actor,
+    kind: Kind,
+    alternatives: Alternatives,
+    base: str,
+    one: str,
+    or_replaced: bool = False,
+) -> Shown:
     """The resource of one id; `NotFound` in the same words for absent and out of reach.
 
+    With `or_replaced` also one that another replaced, which says so.
     Raises `Gone` for one that was taken away, and that the client could read before.
     """
     found = read(client, kind, alternatives, base, [one])
+    if not found and or_replaced and kind.replaced:
+        found = read(client, replace(kind, parts=kind.replaced), alternatives, base, [one])
     if found:
         return found[0]
     if read(client, kind, alternatives, base, [one], gone_since=BEGINNING):

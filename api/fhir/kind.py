@@ -75,6 +75,8 @@ class Kind:
     doc: str = ""
     apart: bool = False
     """Whether a wildcard scope leaves it out."""
+    replaced: tuple[Part, ...] = ()
+    """Where resources come from that others replaced: read by their id, and found by no search."""
 
     @property
     def every_param(self) -> Mapping[str, Param]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from api.access.policies import Actor
-from api.core.ehr import PATIENTS
+from api.core.ehr import MERGED, PATIENTS
 from api.fhir.datatypes import (
     HL7,
     US_CORE,
@@ -80,14 +80,26 @@ def relation(row: dict[str, Any]) -> list[Json]:
     return [{"relationship": [code], "name": {"text": there["name"]}, "telecom": telecom}]
 
 
+def links(row: dict[str, Any]) -> list[Json]:
+    """The patient that replaced this one, or those whose place it took, as of this version."""
+    if row["merged_into"] is not None:
+        return [_link(row["merged_into"], "replaced-by")]
+    there = (one for one in row["replaces"] if one["created_at"] <= row["updated_at"])
+    return [_link(one["merged_id"], "replaces") for one in there]
+
+
+def _link(patient_id: object, how: str) -> Json:
+    return {"other": reference("Patient", patient_id), "type": how}
+
+
 def to_fhir(_reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
-    """The patient of a row."""
+    """The patient of a row; one that was merged is active no more."""
     sex = BIRTH_SEXES.get(row["sex_at_birth"] or "")
     born = {"url": f"{US_CORE}birthsex", "valueCode": sex} if sex else None
     body = {
         "extension": [born],
         "identifier": identifiers(row),
-        "active": True,
+        "active": row["merged_into"] is None,
         "name": names(row),
         "telecom": contact(row),
         "gender": gender(row),
@@ -101,6 +113,7 @@ def to_fhir(_reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
             }
         ],
         "managingOrganization": reference("Organization", row["clinic_id"]),
+        "link": links(row),
     }
     yield Made(body, profiles=(f"{US_CORE}patient",))
 
@@ -109,6 +122,7 @@ KIND: Final = Kind(
     type="Patient",
     code="pat",
     parts=(Part(PATIENTS, to_fhir),),
+    replaced=(Part(MERGED, to_fhir),),
     params={
         "identifier": token("identifier"),
         "name": string("name"),

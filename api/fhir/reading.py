@@ -56,7 +56,7 @@ def read_resource(kind: str, resource_id: str) -> Response:
     client: Actor = g.actor
     of = KINDS[kind]
     within = alternatives(of, READ)
-    shown = read_one(client, of, within, address(), resource_id)
+    shown = read_one(client, of, within, address(), resource_id, or_replaced=True)
     tell_of(of, [shown])
     asked = asking.understand(of, _subset(), True)
     if _is_known(_etag(shown), shown):
@@ -141,7 +141,12 @@ def _versions(kind: Kind, within: Any, resource_id: str, asked: Versions) -> Ite
             for shown in made_of(g.actor, kind, number, [row]):
                 is_it = shown.resource["id"] == resource_id
                 if is_it and is_within(within, shown.resource, address()):
-                    yield shown._replace(is_gone=row.get("deleted_at") is not None)
+                    yield shown._replace(is_gone=_is_gone(row))
+
+
+def _is_gone(row: dict[str, Any]) -> bool:
+    """Whether a version is a tombstone; what another replaced is there, and says so."""
+    return row.get("deleted_at") is not None and row.get("merged_into") is None
 
 
 def _rows(part: Part, row_id: UUID | str, asked: Versions) -> Iterator[dict[str, Any]]:

@@ -19,7 +19,7 @@ from api.core.ehr.identifiers import numbered
 from api.core.ehr.listing import change_referral, list_entry, refer_patient, relist_entry
 from api.core.ehr.measures import ANSWERS, CHECK_INS, GOALS, QUESTIONNAIRES, TRAILS
 from api.core.ehr.oversight import AUDIT
-from api.core.ehr.people import CLINIC, CONTACTS, GROUP, PATIENTS, STAFF, TEAMS, sought
+from api.core.ehr.people import CLINIC, CONTACTS, GROUP, MERGED, PATIENTS, STAFF, TEAMS, sought
 from api.core.ehr.reading import count_records, enter, is_by_staff, list_records, set_out, tell
 from api.core.ehr.sending import (
     find_shown,
@@ -50,6 +50,7 @@ __all__ = [
     "GOALS",
     "GROUP",
     "MEDICATIONS",
+    "MERGED",
     "PATIENTS",
     "PLANS",
     "QUESTIONNAIRES",

@@ -9,12 +9,49 @@ from api.access.policies import Actor, Grant
 from api.access.users import clinics, users
 from api.core import gate
 from api.core.ehr.source import Condition, Source
+from api.core.merges.table import STANDS, patient_merges
 from api.core.patients import blind_external_id, fold, patient_external_ids, patients
 from api.core.patients.index import has_word
 from api.core.team_reach import care_team
 from api.db import Values, store
 
-PATIENTS: Final = Source("patients", patients, patients.c.id, former=lambda version: True)
+
+def _put_replaced(reader: Actor, rows: list[Values]) -> None:
+    """Put beside each patient the charts that were merged into it, and when."""
+    by = {row["id"]: row for row in rows if row["has_merged"]}
+    for row in rows:
+        row["replaces"] = []
+    m = patient_merges.c
+    mine = (m.clinic_id == reader.clinic_id, m.patient_id.in_(list(by)), STANDS)
+    statement = select(m.patient_id, m.merged_id, m.created_at).where(*mine)
+    for one in store().rows(statement.order_by(m.created_at, m.id)) if by else ():
+        by[one["patient_id"]]["replaces"].append(one)
+
+
+PATIENTS: Final = Source(
+    "patients",
+    patients,
+    patients.c.id,
+    columns=(
+        exists()
+        .where(
+            patient_merges.c.clinic_id == patients.c.clinic_id,
+            patient_merges.c.patient_id == patients.c.id,
+            STANDS,
+        )
+        .label("has_merged"),
+    ),
+    beside=_put_replaced,
+    former=lambda version: True,
+)
+MERGED: Final = Source(
+    "patients",
+    patients,
+    patients.c.merged_into,
+    where=(patients.c.merged_into.is_not(None), patients.c.deleted_at.is_not(None)),
+    of_gone=True,
+)
+"""Charts that were merged, for whoever reaches the one that stays."""
 STAFF: Final = Source("users", users, where=(users.c.role == "clinician",))
 CLINIC: Final = Source("clinic", clinics, clinic=clinics.c.id, opens=False)
 CONTACTS: Final = Source(

@@ -58,11 +58,13 @@ class Source:
     """Whether the row's own times are those of what is made of it."""
     former: Callable[[Values], bool] | None = None
     """Which of its former versions are told of; without it none are."""
+    of_gone: bool = False
+    """Whether it is of tombstones, and of nothing that is there."""
 
     @property
     def leaves_tombstones(self) -> bool:
         """Whether a row that is taken away leaves a tombstone."""
-        return self.table is not None and "deleted_at" in self.table.c
+        return self.table is not None and "deleted_at" in self.table.c and not self.of_gone
 
     @property
     def of_clinic(self) -> Any:

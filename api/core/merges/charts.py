@@ -139,8 +139,7 @@ def _carry_numbers(row: Values, add: Sequence[Values] = (), less: Sequence[Value
     """Other systems' numbers go along, so that the person is found by each of them."""
     before = row["external_ids"] or []
     after = [one for one in [*before, *(n for n in add if n not in before)] if one not in less]
-    if after != before:
-        index_external_ids(store().change(patients, row, {"external_ids": after or None}))
+    index_external_ids(store().change(patients, row, {"external_ids": after or None}))
 
 
 def _done(actor: Actor, merge: Values, name: str, fields: list[str]) -> Values:
