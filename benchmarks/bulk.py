@@ -21,7 +21,7 @@ from typing import Any
 from uuid import uuid4
 
 from benchmarks import servers
-from tests import postgres
+from tests import postgres, roles
 
 EACH = 11
 """Observations of one PHQ-9: the panel, the total and nine answers."""
@@ -40,6 +40,7 @@ def main() -> None:
         return
     cluster = postgres.start(durable=True)
     try:
+        roles.make_roles(cluster.url())
         with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
             print(_report(_apart(cluster.create("bulk"), folder, asked.observations)))
     finally:
@@ -49,7 +50,9 @@ def main() -> None:
 def _apart(url: str, folder: str, observations: int) -> dict[str, Any]:
     limits = ("RATE_PER_PRINCIPAL", "RATE_PER_CLINIC", "RATE_SIGN_IN")
     port = str(servers.free_port())
-    environ = {**os.environ, **dict.fromkeys(limits, UNLIMITED), INNER: "yes", "DATABASE_URL": url}
+    environ = {**os.environ, **dict.fromkeys(limits, UNLIMITED), INNER: "yes"}
+    environ |= {"MIGRATION_DATABASE_URL": url}
+    environ["DATABASE_URL"] = roles.as_role(url, roles.APPLICATION)
     environ |= {"FRESHTRAIL_MODE": "production", "FRESHTRAIL_DATA": folder, "PORT": port}
     environ |= {"PUBLIC_URL": f"http://127.0.0.1:{port}"}
     environ.pop("FRESHTRAIL_CLOCK", None)
@@ -208,9 +211,10 @@ def _peak(pid: int) -> float:
 
 def _copy() -> dict[str, Any]:
     """How long `COPY` takes over the same check-ins, sealed as they lie."""
-    from api import db
+    from api import config, db
 
-    connection = db.engine().raw_connection()
+    engine = db.make_engine(config.settings().owner_url)
+    connection = engine.raw_connection()
     began, size = time.monotonic(), 0
     cursor: Any = connection.cursor()
     with cursor.copy("COPY (SELECT * FROM check_ins) TO STDOUT") as copy:
@@ -218,6 +222,7 @@ def _copy() -> dict[str, Any]:
             size += len(piece)
     copied_s = time.monotonic() - began
     connection.close()
+    engine.dispose()
     return {"copied_s": copied_s, "copied_mib": size / 2**20}
 
 
