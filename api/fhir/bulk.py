@@ -19,7 +19,7 @@ from api.fhir.bulk_making import DELETED, ERRORS
 from api.fhir.datatypes import Json, instant
 from api.fhir.finding import read_one
 from api.fhir.kinds import KINDS
-from api.fhir.negotiation import answer, plain
+from api.fhir.negotiation import answer, nothing, plain
 from api.fhir.outcome import NotSupported, problem
 from api.fhir.scopes import READ
 
@@ -69,7 +69,7 @@ def _kick_off(level: str, group_id: str | None = None) -> Response:
         "ignored": kickoff.ignored,
     }
     row = exports.order_export(client, order, " ".join(map(str, held)))
-    response = Response(status=202)
+    response = nothing(202)
     response.headers["Content-Location"] = f"{address()}/bulk/{row['id']}"
     return response
 
@@ -81,7 +81,7 @@ def export_status(resource_id: str) -> Response:
         return problem("unexpected", "The export could not be made; order it anew.")
     if export["state"] == exports.READY:
         return _manifest(export)
-    response = Response(status=202)
+    response = nothing(202)
     doing = f", {export['doing']}" if export["doing"] else ""
     response.headers["X-Progress"] = f"{export['percent']}%{doing}"
     response.headers["Retry-After"] = str(RETRY_S)

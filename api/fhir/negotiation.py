@@ -53,6 +53,13 @@ def answer(body: Json, status: int = 200, **headers: str) -> Response:
     return response
 
 
+def nothing(status: int) -> Response:
+    """An answer without a body, and so of no type."""
+    response = Response(status=status)
+    del response.headers["Content-Type"]
+    return response
+
+
 def plain(body: Any, status: int = 200) -> Response:
     """JSON that is no resource: of the token endpoint and of the configuration."""
     response = Response(orjson.dumps(body), status, content_type="application/json")

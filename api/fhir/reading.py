@@ -18,7 +18,7 @@ from api.fhir.address import address
 from api.fhir.finding import READS, is_within, read_one
 from api.fhir.kind import Kind, Part, Shown, made_of, split_id
 from api.fhir.kinds import KINDS
-from api.fhir.negotiation import answer
+from api.fhir.negotiation import answer, nothing
 from api.fhir.outcome import Gone, NotUnderstood
 from api.fhir.parameters import BadParam
 from api.fhir.scopes import READ
@@ -60,7 +60,7 @@ def read_resource(kind: str, resource_id: str) -> Response:
     tell_of(of, [shown])
     asked = asking.understand(of, _subset(), True)
     if _is_known(_etag(shown), shown):
-        return _stamped(Response(status=304), shown)
+        return _stamped(nothing(304), shown)
     return _stamped(answer(part_of(of, shown.resource, asked)), shown)
 
 

@@ -17,7 +17,7 @@ from api.fhir.address import address
 from api.fhir.datatypes import Json, instant
 from api.fhir.finding import read_one
 from api.fhir.kinds import KINDS
-from api.fhir.negotiation import answer
+from api.fhir.negotiation import answer, nothing
 from api.fhir.notifying import QUERY, filters_of, status_of
 from api.fhir.operation import BODIES
 from api.fhir.outcome import NotUnderstood, WrongMediaType
@@ -159,7 +159,7 @@ def end_subscription(resource_id: str) -> Response:
     except ValueError:
         raise NotFound("There is no such resource.") from None
     subscriptions.end_subscription(client, subscription_id)
-    return Response(status=204)
+    return nothing(204)
 
 
 def read_status(resource_id: str) -> Response:

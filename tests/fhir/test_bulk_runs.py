@@ -4,18 +4,23 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 from sqlalchemy import select
 
 from api import clock, db
 from api.access.policies import Actor
-from api.core.ehr.exports import Order, Piece, orders, work
+from api.core.ehr.exports import Order, Piece, orders, packing, work
 from api.core.ehr.exports.tables import RUNNING, bulk_chunks, bulk_exports
 from api.fhir import bulk_making
 from tests.fhir.charts import Client
-from tests.fhir.exporting import db_id, export, fetched, kick, manifest, worked
+from tests.fhir.exporting import db_id, export, fetched, kick, manifest, of_one_member, worked
 
 
-def test_progress_gzip_and_deletion(ehr: Client, seen: dict[str, Any]) -> None:
+@pytest.mark.parametrize("size", [500, 3])
+def test_progress_gzip_and_deletion(
+    ehr: Client, seen: dict[str, Any], monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(bulk_making, "CHUNK", size)
     at = kick(ehr, "/$export?_type=Goal,Observation")
     waiting = ehr.get(at)
     assert waiting.status_code == 202 and waiting.headers["Retry-After"]
@@ -25,7 +30,7 @@ def test_progress_gzip_and_deletion(ehr: Client, seen: dict[str, Any]) -> None:
     told = manifest(ehr, at)
     for one in told["output"]:
         packed = fetched(ehr, one["url"], **{"Accept-Encoding": "gzip"})
-        assert packed == fetched(ehr, one["url"])
+        assert packed == fetched(ehr, one["url"]) and len(packed) == one["count"] > 0
     assert ehr("DELETE", at).status_code == 202
     for path in (at, told["output"][0]["url"]):
         assert ehr.get(path).status_code == 404
@@ -33,6 +38,15 @@ def test_progress_gzip_and_deletion(ehr: Client, seen: dict[str, Any]) -> None:
     assert ehr("DELETE", at).status_code == 404
     with db.transaction() as store:
         assert store.rows(select(bulk_chunks).where(bulk_chunks.c.export_id == db_id(at))) == []
+
+
+@given(st.lists(st.lists(st.binary(max_size=300).filter(lambda b: b"\n" not in b)), max_size=6))
+def test_pieces_go_out_as_one_member_of_gzip(pieces: list[list[bytes]]) -> None:
+    packed = [packing.pack(lines) for lines in pieces]
+    whole = b"".join(line + b"\n" for lines in pieces for line in lines)
+    assert of_one_member(b"".join(packing.joined(packed))) == whole
+    assert b"".join(map(packing.unpack, packed)) == whole
+    assert b"".join(map(of_one_member, packed)) == whole
 
 
 def test_nothing_readable_lies_in_the_database(ehr: Client, seen: dict[str, Any]) -> None:

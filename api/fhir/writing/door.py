@@ -9,7 +9,7 @@ from api.core.ehr import tell
 from api.fhir import dates
 from api.fhir.address import address
 from api.fhir.kind import Kind
-from api.fhir.negotiation import answer
+from api.fhir.negotiation import answer, nothing
 from api.fhir.outcome import NotUnderstood, issue, outcome_of
 from api.fhir.writing import transaction
 from api.fhir.writing.incoming import read_body, read_patch
@@ -102,7 +102,7 @@ def _answered(kind: str, stored: Stored) -> Response:
         said = issue("informational", "Done; it is out of your reach now.", "", "information")
         return answer(outcome_of([said]), stored.status)
     if wanted == MINIMAL:
-        response = Response(status=stored.status)
+        response = nothing(stored.status)
         del response.headers["Content-Type"]
     elif wanted == OUTCOME:
         response = answer(outcome_of(told_of(stored)), stored.status)

@@ -3,7 +3,6 @@
 A piece, and the place after which the next one goes, are committed together.
 """
 
-import gzip
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +22,7 @@ from api.audit import trail
 from api.core import clocks
 from api.core.clients import active_client
 from api.core.ehr.exports.orders import EXPORTS, STALE, clinics_with_expired, forget_expired
+from api.core.ehr.exports.packing import pack
 from api.core.ehr.exports.tables import (
     FAILED,
     KEPT,
@@ -41,8 +41,6 @@ LEASE: Final = timedelta(seconds=60)
 """How long an export belongs to the worker that took it; longer than any piece lasts."""
 TURN_S: Final = 10.0
 """Seconds one export is worked at before others have their turn."""
-PACKED: Final = 1
-"""How hard gzip tries: the least, for it is the slowest step of a piece."""
 CONTENT: Final = "bulk_chunks.content"
 
 
@@ -216,13 +214,8 @@ def _place(row: Values, file: str, number: int) -> str:
     return f"{row['id']}/{file}/{number}"
 
 
-def pack(lines: Sequence[bytes]) -> bytes:
-    """Lines as a member of gzip; members one after the other are a gzip file again (RFC 1952)."""
-    return gzip.compress(b"\n".join(lines) + b"\n", PACKED, mtime=0)
-
-
-def unpack(row: Values, file: str, number: int, content: str) -> bytes:
-    """The gzip member that was sealed."""
+def unseal(row: Values, file: str, number: int, content: str) -> bytes:
+    """The piece that was sealed."""
     place = _place(row, file, number)
     return vault.unseal_bytes(content, CONTENT, place, row["clinic_id"])
 

@@ -1,6 +1,5 @@
 """Files of an export on their way out: piece by piece, without whoever is out of reach by now."""
 
-import gzip
 from collections.abc import Iterator
 from typing import Final
 from uuid import UUID
@@ -9,8 +8,9 @@ from sqlalchemy import select
 
 from api.access.policies import Actor
 from api.core import gate
-from api.core.ehr.exports.making import pack, unpack
+from api.core.ehr.exports.making import unseal
 from api.core.ehr.exports.orders import EXPORTS, find, out_of_reach, read_export
+from api.core.ehr.exports.packing import joined, pack, unpack
 from api.core.ehr.exports.tables import READY, bulk_chunks
 from api.db import Values, found, store, transaction
 from api.errors import NotFound
@@ -31,6 +31,11 @@ def pieces(reader: Actor, export_id: UUID, name: str, packed: bool) -> Iterator[
 
     Before each it is asked whether the export is still there, and who is still in reach.
     """
+    each = _each(reader, export_id, name)
+    return joined(each) if packed else map(unpack, each)
+
+
+def _each(reader: Actor, export_id: UUID, name: str) -> Iterator[bytes]:
     number = FIRST
     while True:
         try:
@@ -43,7 +48,7 @@ def pieces(reader: Actor, export_id: UUID, name: str, packed: bool) -> Iterator[
         if piece is None:
             return
         number, content = piece
-        yield content if packed else gzip.decompress(content)
+        yield content
 
 
 def _next(reader: Actor, export: Values, name: str, after: int) -> tuple[int, bytes] | None:
@@ -53,13 +58,12 @@ def _next(reader: Actor, export: Values, name: str, after: int) -> tuple[int, by
     row = store().row(following)
     if row is None:
         return None
-    content = unpack(export, name, row["number"], row["content"])
+    content = unseal(export, name, row["number"], row["content"])
     gone = out_of_reach(reader, export["id"], [UUID(one) for one in row["people"]])
     left_out = {line for one in gone for line in row["people"][one]}
     return row["number"], _without(content, left_out) if left_out else content
 
 
 def _without(content: bytes, left_out: set[int]) -> bytes:
-    lines = gzip.decompress(content).splitlines()
-    kept = [line for number, line in enumerate(lines) if number not in left_out]
-    return pack(kept) if kept else gzip.compress(b"", mtime=0)
+    lines = unpack(content).splitlines()
+    return pack([line for number, line in enumerate(lines) if number not in left_out])
