@@ -215,6 +215,22 @@ def test_a_consent_withdrawn_mid_session_counts_from_that_minute_on(scene: Scene
     assert refusal.value.extras["missing"] == ["consent_treatment"]
 
 
+def test_a_renewed_consent_that_is_withdrawn_leaves_nothing_of_the_older_one(scene: Scene) -> None:
+    session = under_way(scene)
+    agreed(scene)
+    renewed = {"kind": "treatment", "text_version": "renewed"}
+    again = consents.record_consent(scene["CT"].actor, scene.patient["id"], renewed)
+    planned(scene, session, dose_mg=30.0, max_total_mg=200.0)
+    assert rules(dose(scene, session, 20, dose_mg=20.0)) == []
+    consents.withdraw_consent(scene["PS"].actor, again["id"])
+    told = dose(scene, session, 20, dose_mg=1.0, booster=True, measured_at=clock.now())
+    assert rules(told) == ["consent_withdrawn"]
+    assert [row["rule"] for row in raised(scene)] == ["dose_without_consent"]
+    with pytest.raises(Conflict) as refusal:
+        planned(scene, under_way(scene, hours=60))
+    assert refusal.value.extras["missing"] == ["consent_treatment"]
+
+
 def test_an_abnormal_reading_is_kept_and_told_at_once_by_rule_and_version(scene: Scene) -> None:
     session = under_way(scene)
     told = vitals(scene, session, systolic_mmhg=186, diastolic_mmhg=95)

@@ -43,7 +43,7 @@ def against(session: Values) -> Judged:
 def consents_of(session: Values, protocol: Protocol) -> list[Consent]:
     """The patient's consents of the kinds that a protocol asks for, withdrawn ones among them."""
     c = consents.c
-    statement = select(c.kind, c.granted_at, c.withdrawn_at).where(
+    statement = select(c.kind, c.granted_at, c.withdrawn_at, c.superseded_at).where(
         c.clinic_id == session["clinic_id"],
         c.patient_id == session["patient_id"],
         c.kind.in_(protocol.required_consents),

@@ -77,10 +77,12 @@ class Consent:
     kind: str
     granted_at: datetime
     withdrawn_at: datetime | None
+    superseded_at: datetime | None = None
 
     def stood(self, at: datetime) -> bool:
-        """Whether it was in force at an instant."""
-        return self.granted_at < at + MINUTE and not self.was_withdrawn(at)
+        """Whether it was in force at an instant: what newer words replaced has ended too."""
+        replaced = self.superseded_at is not None and self.superseded_at <= at
+        return self.granted_at < at + MINUTE and not (replaced or self.was_withdrawn(at))
 
     def was_withdrawn(self, at: datetime) -> bool:
         """Whether it had been taken back by an instant."""
