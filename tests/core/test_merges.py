@@ -9,7 +9,7 @@ from sqlalchemy import UniqueConstraint, func, select
 from api import clock, db
 from api.access.policies import Role
 from api.access.users import users
-from api.core import care_team, history, merges
+from api.core import care_team, consents, history, merges
 from api.core.integration import goals, moments, steps
 from api.core.merges import charts, moving
 from api.core.merges.table import patient_merge_moves
@@ -209,6 +209,55 @@ def test_a_sign_in_goes_along(scene: Scene, twice: db.Values) -> None:
             scene["PS"].user_id, scene.clinic_id, scene["PS"].sign_in_id, scene["PS"].email
         ).actor
         assert read_patient(actor, other["id"])["id"] == other["id"]
+
+
+def agree(scene: Scene, chart: db.Values, days_ago: int, kind: str = "research") -> db.Values:
+    """A consent that was given so many days ago."""
+    said = {"kind": kind, "text_version": "1"}
+    said |= {"granted_at": clock.now() - timedelta(days=days_ago)}
+    with db.transaction():
+        by = scene["CN" if chart is not scene.patient else "CT"].actor
+        return consents.record_consent(by, chart["id"], said)
+
+
+def stands(chart: db.Values, kind: str = "research") -> bool:
+    with db.transaction() as store:
+        store.stand_in(chart["clinic_id"])
+        return consents.in_force(store, chart["clinic_id"], chart["id"], kind)
+
+
+def state_of(scene: Scene, consent: db.Values) -> str:
+    with db.transaction():
+        return str(consents.read_consent(scene["CT"].actor, consent["id"])["state"])
+
+
+def withdraw(scene: Scene, consent: db.Values) -> None:
+    with db.transaction():
+        consents.withdraw_consent(scene["CT"].actor, consent["id"])
+
+
+def test_a_no_in_one_chart_is_not_undone_by_an_older_yes_in_the_other(
+    scene: Scene, twice: db.Values
+) -> None:
+    older = agree(scene, twice, 30)
+    withdraw(scene, agree(scene, scene.patient, 20))
+    merge(scene, twice)
+    assert not stands(scene.patient) and state_of(scene, older) == "superseded"
+    unmerge(scene, twice)
+    assert stands(twice) and not stands(scene.patient)
+
+
+def test_of_two_consents_one_stands_and_one_no_ends_it(scene: Scene, twice: db.Values) -> None:
+    ours, theirs = agree(scene, scene.patient, 20), agree(scene, twice, 10)
+    other = agree(scene, twice, 10, "touch")
+    merge(scene, twice)
+    assert [state_of(scene, one) for one in (ours, theirs)] == ["superseded", "in_force"]
+    assert state_of(scene, other) == "in_force"
+    withdraw(scene, theirs)
+    assert not stands(scene.patient)
+    unmerge(scene, twice)
+    assert stands(scene.patient) and not stands(twice)
+    assert stands(twice, "touch") and not stands(scene.patient, "touch")
 
 
 def test_what_makes_no_sense_is_refused(scene: Scene, twice: db.Values) -> None:

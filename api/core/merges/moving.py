@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Table, and_, case, exists, func, literal, null, or_, select
 
 from api import clock
+from api.core.merges import last_word
 from api.core.merges.table import patient_merge_moves, patient_merges
 from api.db import Values, metadata, store, versions
 
@@ -52,6 +53,7 @@ def gather(merge: Values) -> int:
         _write_down(table, mine, merge)
         moved += _send(table, mine, merge["patient_id"], _gives_up(table, merge))
     _follow(merge["merged_id"], merge["patient_id"], merge, None)
+    last_word.let_stand(merge)
     return len(moved)
 
 
@@ -63,6 +65,7 @@ def give_back(merge: Values) -> int:
         moved += _send(table, theirs, merge["merged_id"], {})
     _take_up_again(merge)
     _follow(merge["patient_id"], merge["merged_id"], merge, moved)
+    last_word.let_stand_again(merge)
     return len(moved)
 
 
