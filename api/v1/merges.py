@@ -15,7 +15,7 @@ from api.v1.resource import Blueprint, PageQuery
 blp = Blueprint("merges", "Two charts of one person: merged into one, and divided again.")
 INTO = {"description": "The chart that stays: of the same clinic, and not merged itself."}
 MOVED = {
-    "description": "How many records of each kind went along.",
+    "description": "How many records of each kind went along, but for what is one person's alone.",
     "example": {"goals": 1, "sessions": 4},
 }
 

@@ -9,8 +9,9 @@ from sqlalchemy import UniqueConstraint, func, select
 from api import clock, db
 from api.access.policies import Role
 from api.access.users import users
-from api.core import care_team, consents, history, merges
-from api.core.integration import goals, moments, steps
+from api.core import care_team, consents, history, holds, merges
+from api.core.integration import goals, insights, journals, moments, replies, steps
+from api.core.integration.tables import goal_ratings, journal
 from api.core.merges import charts, moving
 from api.core.merges.table import patient_merge_moves
 from api.core.outcomes.checkins import add_check_in, check_ins
@@ -19,6 +20,7 @@ from api.errors import Conflict, Invalid, NotFound, NotSignedIn, Refusal
 from api.paging import Page
 from tests import builders
 from tests.builders import Scene
+from tests.core import noting
 from tests.racing import at_once
 
 WHY = {"reason": "Admitted twice."}
@@ -258,6 +260,33 @@ def test_of_two_consents_one_stands_and_one_no_ends_it(scene: Scene, twice: db.V
     unmerge(scene, twice)
     assert stands(scene.patient) and not stands(twice)
     assert stands(twice, "touch") and not stands(scene.patient, "touch")
+
+
+def test_what_nobody_else_may_count_is_not_counted(scene: Scene) -> None:
+    """What the patient kept to themself, psychotherapy notes, holds and emergencies."""
+    private = {"shared_with": "me", "text": "Mine."}
+    chart, ps = scene.patient["id"], scene["PS"].actor
+    with db.transaction():
+        noting.note(scene, kind="psychotherapy")
+        holds.place_hold(scene["PR"].actor, chart, {"reason": "A claim."})
+        goal = builders.make_goal(scene.patient, shared_with="me")
+        moment = moments.notice_moment(ps, chart, {"text": "Shared for a while."})
+    with db.transaction():
+        replies.reply_to_moment(scene["CT"].actor, moment["id"], {"text": "Good."})
+        keys = {"clinic_id": scene.clinic_id, "patient_id": chart, "goal_id": goal["id"]}
+        rated = {"level": 1, "rated_on": clock.today("UTC"), "rated_by": scene["PS"].user_id}
+        db.store().add(goal_ratings, keys | rated)
+        moments.change_moment(ps, moment["id"], None, {"shared_with": "me"})
+        insights.note_insight(ps, chart, {"text": "Shared."})
+        journals.write_journal(ps, chart, private)
+        other = builders.make_patient(scene.clinic_id)
+    with db.transaction():
+        into = WHY | {"into": other["id"]}
+        told = merges.merge_patient(scene["CA"].actor, chart, into)
+    assert told["moved"] == {"care_team": 1, "insights": 1, "users": 1}
+    with db.transaction():
+        mine = select(journal.c.id).where(journal.c.patient_id == other["id"])
+        assert db.store().row(mine) is not None
 
 
 def test_what_makes_no_sense_is_refused(scene: Scene, twice: db.Values) -> None:

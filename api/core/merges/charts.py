@@ -18,6 +18,7 @@ from api.audit import trail
 from api.core import gate
 from api.core.clocks import DUE, WHERE, here
 from api.core.merges import moving
+from api.core.merges.counting import counted
 from api.core.merges.table import STANDS, patient_merges
 from api.core.patients import named as patients_named, open_chart, patients
 from api.core.patients.index import forget, index_external_ids, index_names
@@ -157,7 +158,7 @@ def _show(reader: Actor, rows: list[Values]) -> list[Values]:
     ids = (row[name] for row in rows for name in ("patient_id", "merged_id"))
     called = patients_named(reader.clinic_id, ids)
     moved: dict[UUID, Values] = {row["id"]: {} for row in rows}
-    for count in moving.counted(rows) if rows else ():
+    for count in counted(rows) if rows else ():
         moved[count["merge_id"]][count["kind"]] = count["count"]
     return [
         {key: value for key, value in row.items() if key not in HIDDEN}

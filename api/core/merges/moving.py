@@ -5,12 +5,11 @@ made after the merge goes back with what it hangs on. What is not to be rewritte
 the feed of changes, codes of released research data) stays, and is found under both ids.
 """
 
-from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, and_, case, exists, func, literal, null, or_, select
+from sqlalchemy import ColumnElement, Table, and_, case, exists, literal, null, or_, select
 
 from api import clock
 from api.core.merges import last_word
@@ -67,13 +66,6 @@ def give_back(merge: Values) -> int:
     _follow(merge["patient_id"], merge["merged_id"], merge, moved)
     last_word.let_stand_again(merge)
     return len(moved)
-
-
-def counted(merges: Iterable[Values]) -> list[Values]:
-    """How many records of which kind went along with merges: `{merge_id, kind, count}`."""
-    m, ids = patient_merge_moves.c, [one["id"] for one in merges]
-    counts = select(m.merge_id, m.kind, func.count().label("count")).where(m.merge_id.in_(ids))
-    return store().rows(counts.group_by(m.merge_id, m.kind).order_by(m.merge_id, m.kind))
 
 
 def _of(table: Table, patient_id: UUID, merge: Values) -> list[ColumnElement[bool]]:
