@@ -128,8 +128,9 @@ def carry_out_erasure(actor: Actor, request_id: UUID, values: Values) -> Values:
 
     Raises `Conflict` when it is decided, or while the chart is under a legal hold.
     """
-    row = _held(gate.find_in_chart(actor, "erasure:decide", erasure_requests, request_id))
+    row = gate.find_in_chart(actor, "erasure:decide", erasure_requests, request_id)
     refuse_held(row["clinic_id"], row["patient_id"])
+    row = _held(row)
     erased = {str(table.name): count for table in OWN if (count := _erase(table, row))}
     return _decided(actor, row, ERASED, values, {"erased": erased, "kept": [*_kept(row)]})
 

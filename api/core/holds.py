@@ -4,6 +4,7 @@ A hold is placed by the privacy officer when a court, an investigation or an ins
 record as it is; several may stand side by side.
 """
 
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from api.access.policies import Actor
 from api.access.users import named
 from api.audit import trail
 from api.core import gate
-from api.core.patients import open_chart
+from api.core.patients import open_chart, patients
 from api.db import Instant, Listing, Page, Sealed, Values, of, page, store, tenant_table
 from api.errors import Conflict
 
@@ -40,7 +41,8 @@ HIDDEN: Final = ("clinic_id", "deleted_at", "patient_id")
 
 def place_hold(actor: Actor, patient_id: UUID, values: Values) -> Values:
     """Let nothing of this chart be deleted until the hold is released."""
-    open_chart(actor, "legal_hold:manage", patient_id)
+    patient = open_chart(actor, "legal_hold:manage", patient_id)
+    store().hold(patients, patient)  # what is being deleted just now is deleted before, or never
     keys = {"clinic_id": actor.clinic_id, "patient_id": patient_id, "placed_by": actor.user_id}
     row = store().add(legal_holds, values | keys)
     trail.about("legal_hold", row["id"])
@@ -69,11 +71,24 @@ def list_holds(actor: Actor, patient_id: UUID, asked: Page) -> Listing:
 
 
 def refuse_held(clinic_id: UUID, patient_id: UUID) -> None:
-    """Raise `Conflict` while the chart is under a hold: nothing of it may be deleted."""
+    """Raise `Conflict` while the chart is under a hold: nothing of it may be deleted.
+
+    Until the transaction ends none is placed, so that what was asked here stays true.
+    """
+    store().hold(patients, {"clinic_id": clinic_id, "id": patient_id})
     h = legal_holds.c
     standing = select(h.id).where(h.clinic_id == clinic_id, h.patient_id == patient_id, STANDS)
     if store().row(standing.limit(1)) is not None:
         raise Conflict("The law has this record kept as it is for now.", missing=["no_legal_hold"])
+
+
+def hold_too(clinic_id: UUID, patient_id: UUID, other_id: UUID, since: datetime) -> None:
+    """Let the holds that were placed on one chart since, and stand, stand on the other as well."""
+    h = legal_holds.c
+    mine = (h.clinic_id == clinic_id, h.patient_id == patient_id, STANDS, h.created_at >= since)
+    for row in store().rows(select(legal_holds).where(*mine), opens=legal_holds):
+        kept = {name: row[name] for name in ("clinic_id", "reason", "placed_by")}
+        store().add(legal_holds, kept | {"patient_id": other_id})
 
 
 def _show(reader: Actor, rows: list[Values]) -> list[Values]:

@@ -1,6 +1,7 @@
 """Erasure: what was the patient's alone goes with its words, and what law keeps is named."""
 
 from datetime import date, timedelta
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -163,3 +164,23 @@ def test_under_a_hold_nothing_is_deleted_or_erased(
     with db.transaction():
         steps.remove_step(ps.actor, private["steps"]["id"], None)
     assert carry_out(scene, made)["erased"]["journal"] == 1
+
+
+def test_a_hold_waits_for_what_is_being_deleted_just_now(
+    app: Any, scene: Scene, private: dict[str, db.Values], on_postgres_alone: None
+) -> None:
+    """Whoever was told that the hold stands finds nothing deleted afterwards."""
+    placed = Event()
+
+    def place() -> None:
+        with app.app_context(), db.transaction():
+            holds.place_hold(scene["PR"].actor, scene.patient["id"], {"reason": "A claim."})
+        placed.set()
+
+    other = Thread(target=place)
+    with db.transaction():
+        steps.remove_step(scene["PS"].actor, private["steps"]["id"], None)
+        other.start()
+        assert not placed.wait(0.5)
+    other.join()
+    assert placed.is_set()

@@ -289,6 +289,24 @@ def test_what_nobody_else_may_count_is_not_counted(scene: Scene) -> None:
         assert db.store().row(mine) is not None
 
 
+def test_a_hold_placed_since_holds_both_charts_when_they_are_divided(
+    scene: Scene, twice: db.Values
+) -> None:
+    made = filled(scene, twice)
+    with db.transaction():
+        holds.place_hold(scene["PR"].actor, scene.patient["id"], {"reason": "Before."})
+    merge(scene, twice)
+    with db.transaction():
+        holds.place_hold(scene["PR"].actor, scene.patient["id"], {"reason": "Since."})
+    unmerge(scene, twice)
+    told = refused(Conflict, lambda: steps.remove_step(scene["CN"].actor, made["steps"]["id"], 3))
+    assert told.extras["missing"] == ["no_legal_hold"]
+    with db.transaction():
+        of = (holds.list_holds(scene["PR"].actor, c["id"], Page()) for c in (scene.patient, twice))
+        reasons = [[one["reason"] for one in listing.items] for listing in of]
+    assert reasons == [["Since.", "Before."], ["Since."]]
+
+
 def test_what_makes_no_sense_is_refused(scene: Scene, twice: db.Values) -> None:
     ca, chart = scene["CA"].actor, twice["id"]
     with db.transaction():

@@ -17,6 +17,7 @@ from api.access.users import named, users
 from api.audit import trail
 from api.core import gate
 from api.core.clocks import DUE, WHERE, here
+from api.core.holds import hold_too
 from api.core.merges import moving
 from api.core.merges.counting import counted
 from api.core.merges.table import STANDS, patient_merges
@@ -70,6 +71,7 @@ def unmerge_patient(actor: Actor, patient_id: UUID, values: Values) -> Values:
     if other["deleted_at"] is not None:
         raise Conflict("The other chart is merged itself; divide that first.", state=MERGED)
     moving.give_back(merge)
+    hold_too(actor.clinic_id, merge["patient_id"], patient_id, merge["created_at"])
     _carry_numbers(other, less=back["external_ids"] or [])
     back = store().change(patients, back, {"deleted_at": None, "merged_into": None})
     index_names(back)

@@ -40,9 +40,9 @@ def remove_note(actor: Actor, note_id: UUID, version: int | None) -> None:
     seen = finding.find_note(actor, "note:remove", note_id)
     if seen["author_id"] != actor.user_id:
         raise NotAllowed("Only its author takes back a draft.")
+    refuse_held(seen["clinic_id"], seen["patient_id"])
     row, _ = keeping.hold(actor, seen)
     match(row, version)
-    refuse_held(row["clinic_id"], row["patient_id"])
     if row["kind"] != APART and (row["state"] != DRAFT or row["unlocks"]):
         raise showing.not_now(actor, row, "What was once signed stays in the record.")
     trail.wrote(["deleted_at"])
