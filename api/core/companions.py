@@ -13,7 +13,7 @@ from api.access.policies import Actor
 from api.audit import trail
 from api.core import gate
 from api.core.consents import in_force
-from api.core.holds import refuse_held
+from api.core.holds import keep_held, refuse_held
 from api.core.patients import open_chart
 from api.db import Listing, Page, Sealed, Values, match, of, page, store, tenant_table
 from api.errors import Invalid
@@ -71,6 +71,7 @@ def change_companion(
     row = gate.find_in_chart(actor, "companion:write", companions, companion_id)
     match(row, version)
     trail.wrote(values)
+    keep_held(companions, row, values)
     after = store().change(companions, row, values) if values else row
     return _show(actor, row["patient_id"], [after])[0]
 

@@ -10,6 +10,7 @@ from api import clock
 from api.access.policies import Actor
 from api.audit import trail
 from api.core import gate
+from api.core.holds import keep_held
 from api.core.integration.thinning import balance
 from api.core.patients import display_name, open_chart, patients
 from api.core.treatment import windows
@@ -81,6 +82,7 @@ def change_course(actor: Actor, course_id: UUID, version: int | None, values: Va
     _refuse_order(row | values)
     _refuse_ended(row, values)
     trail.wrote(values)
+    keep_held(courses, row, values)
     after = store().change(courses, row, values) if values else row
     shown = _show(actor, _patient_of(row), [after])[0]
     return shown | {"practice": balance(actor, row["patient_id"])}

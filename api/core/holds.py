@@ -1,5 +1,7 @@
 """Legal holds: while one stands, nothing of a chart is deleted or erased, whoever asks.
 
+What is changed meanwhile keeps its former version, also where records have none otherwise.
+
 A hold is placed by the privacy officer when a court, an investigation or an insurer may ask for the
 record as it is; several may stand side by side.
 """
@@ -8,7 +10,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Column, Index, Uuid, select
+from sqlalchemy import Column, Index, Table, Uuid, select
 
 from api import clock
 from api.access.policies import Actor
@@ -16,7 +18,7 @@ from api.access.users import named
 from api.audit import trail
 from api.core import gate
 from api.core.patients import open_chart, patients
-from api.db import Instant, Listing, Page, Sealed, Values, of, page, store, tenant_table
+from api.db import Instant, Listing, Page, Sealed, Values, of, page, store, tenant_table, versions
 from api.errors import Conflict
 
 legal_holds = tenant_table(
@@ -76,10 +78,24 @@ def refuse_held(clinic_id: UUID, patient_id: UUID) -> None:
     Until the transaction ends none is placed, so that what was asked here stays true.
     """
     store().hold(patients, {"clinic_id": clinic_id, "id": patient_id})
+    if _is_held(clinic_id, patient_id):
+        raise Conflict("The law has this record kept as it is for now.", missing=["no_legal_hold"])
+
+
+def keep_held(table: Table, row: Values, changed: Values) -> None:
+    """Keep what a change replaces while the chart is under a hold: words overwritten are lost too.
+
+    Of records that keep their former versions anyhow nothing more is kept.
+    """
+    if versions.is_kept(table) or not changed or not _is_held(row["clinic_id"], row["patient_id"]):
+        return
+    store().append(versions.record_versions, [versions.written(table, row, changed)])
+
+
+def _is_held(clinic_id: UUID, patient_id: UUID) -> bool:
     h = legal_holds.c
     standing = select(h.id).where(h.clinic_id == clinic_id, h.patient_id == patient_id, STANDS)
-    if store().row(standing.limit(1)) is not None:
-        raise Conflict("The law has this record kept as it is for now.", missing=["no_legal_hold"])
+    return store().row(standing.limit(1)) is not None
 
 
 def hold_too(clinic_id: UUID, patient_id: UUID, other_id: UUID, since: datetime) -> None:

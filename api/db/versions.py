@@ -61,7 +61,7 @@ def plain(table: Table, row: Mapping[str, Any]) -> Values:
     """A record as JSON has it (instants in UTC with `Z`), with what belongs to it elsewhere."""
     own: Values = {str(column.key): row[column.key] for column in table.c}
     whole = dict(own)
-    for more in _kept[table]:
+    for more in _kept.get(table, ()):
         whole |= more(own)
     done: Values = orjson.loads(orjson.dumps(whole, option=orjson.OPT_UTC_Z))
     return done
@@ -121,6 +121,11 @@ def _row(table: Table, row: Values, changed: Mapping[str, Any]) -> tuple[Table, 
         "replaced_role": role,
     }
     return record_versions, conceal(record_versions, values, values.keys())
+
+
+def written(table: Table, row: Values, changed: Mapping[str, Any]) -> Values:
+    """The row that keeps a version of any record, sealed: the one that `changed` replaces."""
+    return _row(table, row, changed)[1]
 
 
 def keep_all(store: Any, table: Table, where: list[Any], changed: Mapping[str, Any]) -> None:

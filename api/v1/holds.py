@@ -56,8 +56,8 @@ def list_holds(actor: Actor, patient_id: Any, **asked: Any) -> Listing:
 def place_hold(actor: Actor, patient_id: Any, values: Values) -> Values:
     """Place a legal hold.
 
-    Until it is released, every deletion in this chart is refused (409), the patient's own too, and
-    nothing is erased.
+    Until it is released, every deletion in this chart is refused (409), the patient's own too,
+    nothing is erased, and what is overwritten is kept as it was.
     """
     return holds.place_hold(actor, patient_id, values)
 

@@ -9,10 +9,11 @@ from sqlalchemy import select
 
 from api import clock, db
 from api.access.policies import Role
-from api.core import clinic, erasure, holds
+from api.core import clinic, companions, erasure, holds
 from api.core.erasure import _after
 from api.core.integration import goals, insights, journals, moments, steps
 from api.core.integration.tables import ME
+from api.core.outcomes import plans
 from api.core.patients import patients
 from api.core.treatment import notes
 from api.db.versions import record_versions
@@ -20,7 +21,7 @@ from api.errors import Conflict, NotFound, NotSignedIn, Refusal
 from api.paging import Page
 from tests import builders
 from tests.builders import Scene
-from tests.core import noting
+from tests.core import noting, planning
 
 WHY = {"reason": "It is yours alone."}
 SECRET = "The word nobody was to read."
@@ -164,6 +165,35 @@ def test_under_a_hold_nothing_is_deleted_or_erased(
     with db.transaction():
         steps.remove_step(ps.actor, private["steps"]["id"], None)
     assert carry_out(scene, made)["erased"]["journal"] == 1
+
+
+def test_under_a_hold_what_is_overwritten_is_kept(scene: Scene) -> None:
+    chart, ps = scene.patient["id"], scene["PS"].actor
+    with db.transaction():
+        page = journals.write_journal(ps, chart, {"text": SECRET})
+        moment = moments.notice_moment(ps, chart, {"text": SECRET})
+        mother = companions.add_companion(ps, chart, {"name": SECRET})
+    for text in ("Before the hold.", "."):
+        with db.transaction():
+            journals.change_journal(ps, page["id"], None, {"text": text})
+            moments.change_moment(ps, moment["id"], None, {"text": text})
+            companions.change_companion(ps, mother["id"], None, {"name": text})
+        with db.transaction():
+            holds.place_hold(scene["PR"].actor, chart, {"reason": "A claim."})
+    with db.transaction() as store:
+        v = record_versions.c
+        mine = v.patient_id == chart, v.record_id.in_([page["id"], moment["id"], mother["id"]])
+        kept = store.rows(select(record_versions).where(*mine), opens=record_versions)
+    assert sorted(row["kind"] for row in kept) == ["companions", "journal", "moments"]
+    assert all("Before the hold." in str(row["content"]) and row["number"] == 2 for row in kept)
+
+
+def test_under_a_hold_a_plan_of_check_ins_is_not_deleted(scene: Scene) -> None:
+    with db.transaction():
+        made = planning.plan(scene)
+        holds.place_hold(scene["PR"].actor, scene.patient["id"], {"reason": "A claim."})
+    told = refused(Conflict, lambda: plans.end_check_in_plan(scene["CT"].actor, made["id"], 1))
+    assert told.extras["missing"] == ["no_legal_hold"]
 
 
 def test_a_hold_waits_for_what_is_being_deleted_just_now(

@@ -10,6 +10,7 @@ from sqlalchemy import Select, Table, bindparam, select
 from api.access.policies import Actor
 from api.audit import trail
 from api.core.gate import shown_to
+from api.core.holds import keep_held
 from api.core.integration import sharing
 from api.core.integration.reading import reading
 from api.core.integration.tables import ME
@@ -71,6 +72,7 @@ def change(
     if not values:
         return row
     shared = sharing.of_changed(author, row, values, parent)
+    keep_held(table, row, values)
     after = store().change(table, row, values | shared)
     sharing.spread(table, row, after)
     return after

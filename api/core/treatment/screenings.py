@@ -13,6 +13,7 @@ from api.access.policies import Actor, Privilege
 from api.access.users import named
 from api.audit import trail
 from api.core import gate
+from api.core.holds import keep_held
 from api.core.patients import display_name, open_chart, patients
 from api.core.treatment.protocols.finding import in_force, versions_of
 from api.core.treatment.sessions import sessions
@@ -127,6 +128,7 @@ def change_screening(
     _check(patient, row | values)
     trail.wrote(values)
     values = values and values | {"severity": _weight(row["clinic_id"], row | values)}
+    keep_held(screenings, row, values)
     after = store().change(screenings, row, values) if values else row
     return _show(patient, [after])[0]
 

@@ -10,6 +10,7 @@ from api import clock
 from api.access.policies import Actor
 from api.audit import trail
 from api.core import gate
+from api.core.holds import keep_held, refuse_held
 from api.core.integration import entries
 from api.core.integration.practices import name_of
 from api.core.integration.tables import practices
@@ -84,6 +85,7 @@ def change_check_in_plan(
     _check(after, today)
     trail.wrote(values)
     looked = {"look_at": clock.now()}
+    keep_held(check_in_plans, row, values)
     changed = store().change(check_in_plans, row, values | looked) if values else row
     return show_all(actor, patient, [changed])[0]
 
@@ -92,6 +94,7 @@ def end_check_in_plan(actor: Actor, plan_id: UUID, version: int | None) -> None:
     """The plan asks nothing any more; what was answered stays with the check-ins."""
     row = gate.find_in_chart(actor, "check_in_plan:write", check_in_plans, plan_id)
     match(row, version)
+    refuse_held(row["clinic_id"], row["patient_id"])
     store().remove(check_in_plans, row)
 
 
