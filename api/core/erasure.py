@@ -12,7 +12,19 @@ from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import JSON, CheckConstraint, Column, Date, Index, String, Table, Uuid, func, select
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Column,
+    Date,
+    Index,
+    String,
+    Table,
+    Uuid,
+    func,
+    or_,
+    select,
+)
 
 from api import clock
 from api.access.policies import Actor
@@ -25,6 +37,7 @@ from api.core.holds import refuse_held
 from api.core.integration.tables import ME, goals, insights, journal, moments, practices, steps
 from api.core.outcomes.checkins import check_ins
 from api.core.patients import open_chart, patients
+from api.core.replay import forget_entries
 from api.core.treatment.dosing.table import ledger_entries
 from api.core.treatment.notes.tables import notes
 from api.core.treatment.sessions import sessions
@@ -160,10 +173,13 @@ def _decided(actor: Actor, row: Values, state: str, values: Values, told: Values
 
 
 def _erase(table: Table, request: Values) -> int:
-    """Overwrite the words of the patient's own entries, and forget what they said before."""
+    """Overwrite the words of the patient's own entries, and forget what they said before.
+
+    What the clinic had read before it became `me` is part of its record, and stays.
+    """
     c = table.c
     mine = [c.clinic_id == request["clinic_id"], c.patient_id == request["patient_id"]]
-    mine += [c.shared_with == ME, c.author_kind == "patient"]
+    mine += [c.shared_with == ME, c.unshared_at.is_(None), c.author_kind == "patient"]
     rows = store().rows(select(table).where(*mine).with_for_update())
     words = [column for column in c if isinstance(column.type, Sealed)]
     blank = {column.key: None if column.nullable else "" for column in words}
@@ -172,6 +188,7 @@ def _erase(table: Table, request: Values) -> int:
         v = record_versions.c
         said = (v.clinic_id == row["clinic_id"], v.record_id == row["id"])
         store().execute(record_versions.delete().where(*said))
+    forget_entries(request["clinic_id"], request["patient_id"], table, [r["id"] for r in rows])
     return sum(row["deleted_at"] is None for row in rows)
 
 
@@ -182,7 +199,7 @@ def _kept(request: Values) -> Iterator[Values]:
         c = table.c
         mine = [c.clinic_id == request["clinic_id"], c.patient_id == request["patient_id"]]
         mine += [c.deleted_at.is_(None)] if "deleted_at" in c else []
-        mine += [c.shared_with != ME] if "shared_with" in c else []
+        mine += [or_(c.shared_with != ME, c.unshared_at.is_not(None))] if table in OWN else []
         count = store().execute(select(func.count()).select_from(table).where(*mine)).scalar_one()
         if count:
             law = LAWS[kind == "consent"]
@@ -226,6 +243,7 @@ def _show(reader: Actor, rows: list[Values]) -> list[Values]:
         {key: value for key, value in row.items() if key not in HIDDEN}
         | {
             "decided_by": names.get(row["decided_by"]),
+            "erased": row["erased"] if reader.rights.is_patient else None,
             "kept": _dated(row["kept"]),
             "overdue": row["state"] == OPEN and row["due_on"] < today,
             "allowed": [] if reader.rights.is_patient else ALLOWED[row["state"]],

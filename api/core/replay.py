@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from api import clock, vault
 from api.access.policies import Actor
+from api.access.users import users
 from api.audit import trail
 from api.config import settings
 from api.core import gate
@@ -32,6 +33,7 @@ from api.errors import Busy, Invalid, NotAllowed, NotFound, NotSignedIn, Refusal
 HIDDEN = "me"
 """How an entry is shared that its patient keeps for themself."""
 PLACE = "idempotency_keys.answer"
+AT_ONCE = 500
 
 idempotency_keys = Table(
     "idempotency_keys",
@@ -140,6 +142,8 @@ def _is(row_key: dict[str, Any]) -> list[Any]:
 
 def _kept(actor: Actor, action: str, row_key: dict[str, Any], request_hash: str) -> Kept:
     row = store().row(select(idempotency_keys).where(*_is(row_key)))
+    if row is not None and row["status"] is not None and row["answer"] is None:
+        raise NotFound("There is no such record.")  # what it told of was erased
     if row is None or row["answer"] is None:
         raise Busy("The first request with this key is still being answered.")
     if row["request_hash"] != request_hash:
@@ -183,6 +187,22 @@ def forget(actor: Actor, purpose: str) -> None:
     c = idempotency_keys.c
     mine = (c.clinic_id == actor.clinic_id, c.user_id == actor.user_id, c.sealed_for == purpose)
     store().execute(idempotency_keys.delete().where(*mine))
+
+
+def forget_entries(clinic_id: UUID, patient_id: UUID, table: Table, ids: Iterable[UUID]) -> None:
+    """Take the words of a patient's own entries out of what the patient was answered.
+
+    The keys stay, so that what is sent again is not written again.
+    """
+    k, u = idempotency_keys.c, users.c
+    theirs = select(u.id).where(u.clinic_id == clinic_id, u.patient_id == patient_id)
+    mine = (k.clinic_id == clinic_id, k.user_id.in_(theirs), k.answer.is_not(None))
+    gone = {f"{table.name}:{one}" for one in ids}
+    rows = store().rows(select(k.key_hash, k.entries).where(*mine)) if gone else []
+    told = [row["key_hash"] for row in rows if not gone.isdisjoint(row["entries"] or [])]
+    for start in range(0, len(told), AT_ONCE):
+        some = k.key_hash.in_(told[start : start + AT_ONCE])
+        store().execute(idempotency_keys.update().where(*mine, some).values(answer=None))
 
 
 def keep(actor: Actor, key: str, kept: Kept) -> None:

@@ -14,7 +14,10 @@ from api.v1.resource import Blueprint, PageQuery
 blp = Blueprint("erasure", "What a patient asks to have erased, and what law keeps.")
 OF_PATIENT = "/patients/<id:patient_id>/erasure-requests"
 ONE = "/erasure-requests/<id:request_id>"
-ERASED = {"description": "How many entries of each kind went; null until it is decided."}
+ERASED = {
+    "description": "How many entries of each kind went; null until it is decided, and to everybody "
+    "but the patient: nobody else counts what they kept to themself."
+}
 KEPT = {"description": "What stays, by which law, at least until when; null until it is decided."}
 BECAUSE = {"description": "In words that the patient reads."}
 
@@ -127,9 +130,10 @@ def read_erasure_request(actor: Actor, request_id: Any) -> Values:
 def carry_out_erasure(actor: Actor, request_id: Any, values: Values) -> Values:
     """Carry out an erasure.
 
-    What the patient kept for themself (shared with `me`) is overwritten, its former versions are
-    deleted, and tombstones stay. What was shared with the clinic belongs to the record, which law
-    has it keep: `kept` names each kind, the law, and at least until when. Under a legal hold: 409.
+    What the patient kept for themself (`me`, and never shared) is overwritten, its former versions
+    are deleted, and tombstones stay. What was shared with the clinic, once or now, belongs to the
+    record, which law has it keep: `kept` names each kind, the law, and at least until when. Under a
+    legal hold: 409.
     """
     return erasure.carry_out_erasure(actor, request_id, values)
 

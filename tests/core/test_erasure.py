@@ -66,8 +66,13 @@ def test_what_was_the_patients_alone_goes_with_its_words(
     scene: Scene, private: dict[str, db.Values]
 ) -> None:
     told = carry_out(scene, ask(scene, text="Please."))
-    assert told["state"] == "erased" and told["erased"] == dict.fromkeys(private, 1)
     ps = scene["PS"].actor
+    with db.transaction():
+        mine = erasure.read_erasure_request(ps, told["id"])
+        for other in ("PR", "CA"):
+            assert erasure.read_erasure_request(scene[other].actor, told["id"])["erased"] is None
+    assert told["state"] == "erased" and told["erased"] is None
+    assert mine["erased"] == dict.fromkeys(private, 1)
     refused(NotFound, lambda: goals.read_goal(ps, private["goals"]["id"]))
     refused(NotFound, lambda: steps.read_step(ps, private["steps"]["id"]))
     refused(NotFound, lambda: journals.read_journal(ps, private["journal"]["id"]))
@@ -94,6 +99,21 @@ def test_what_was_shared_stays_and_is_named(scene: Scene, private: dict[str, db.
     with db.transaction():
         read = insights.read_insight(scene["CT"].actor, shared["id"])
     assert read["text"] == "Shared."
+
+
+def test_what_the_clinic_had_read_is_its_record_also_where_it_was_unshared_since(
+    scene: Scene,
+) -> None:
+    chart, ps = scene.patient["id"], scene["PS"].actor
+    with db.transaction():
+        told = insights.note_insight(ps, chart, {"text": "Read by the team."})
+    with db.transaction():
+        insights.change_insight(ps, told["id"], None, {"shared_with": ME})
+    done = carry_out(scene, ask(scene))
+    assert [(one["kind"], one["count"]) for one in done["kept"]] == [("insight", 1)]
+    with db.transaction():
+        read = insights.read_insight(ps, told["id"])
+    assert (read["text"], read["shared_with"]) == ("Read by the team.", ME)
 
 
 def test_the_clinic_says_for_how_long_and_a_minors_record_stays_longer(scene: Scene) -> None:
@@ -123,7 +143,7 @@ def test_one_is_open_at_a_time_and_decided_once(scene: Scene) -> None:
     refused(Conflict, lambda: ask(scene, "CA"))
     with db.transaction():
         no = erasure.refuse_erasure(scene["PR"].actor, made["id"], WHY)
-    assert (no["state"], no["erased"], no["allowed"]) == ("refused", {}, [])
+    assert (no["state"], no["erased"], no["allowed"]) == ("refused", None, [])
     refused(Conflict, lambda: carry_out(scene, made))
     again = ask(scene, "CA")
     with db.transaction():
@@ -164,7 +184,8 @@ def test_under_a_hold_nothing_is_deleted_or_erased(
     assert [one["state"] for one in listed] == ["released"] * 2
     with db.transaction():
         steps.remove_step(ps.actor, private["steps"]["id"], None)
-    assert carry_out(scene, made)["erased"]["journal"] == 1
+    assert carry_out(scene, made)["state"] == "erased"
+    refused(NotFound, lambda: journals.read_journal(ps.actor, private["journal"]["id"]))
 
 
 def test_under_a_hold_what_is_overwritten_is_kept(scene: Scene) -> None:
