@@ -159,7 +159,18 @@ def _in_reach(actor: Actor) -> ColumnElement[bool]:
     reached = [
         and_(c.kind.in_(names), _reaches(actor, granted)) for granted, names in kinds.items()
     ]
-    return or_(false(), *reached)
+    return or_(false(), *reached, _merged_away(actor))
+
+
+def _merged_away(actor: Actor) -> ColumnElement[bool]:
+    """Whether it is the end of a chart that went into one in reach: its team went along."""
+    granted, p = grant(actor.rights.role, "patient:read"), patients.c
+    if granted is None:
+        return false()
+    mine = [p.clinic_id == actor.clinic_id, p.merged_into.is_not(None)]
+    into_reach = gate.in_reach(actor, replace(granted, in_emergency=False), p.merged_into)
+    gone = feed.changes.c.record_id.in_(select(p.id).where(*mine, into_reach))
+    return and_(feed.changes.c.kind == FOLLOWED[patients][0], gone)
 
 
 def _left(actor: Actor) -> ColumnElement[bool]:

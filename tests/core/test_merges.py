@@ -9,7 +9,7 @@ from sqlalchemy import UniqueConstraint, func, select
 from api import clock, db
 from api.access.policies import Role
 from api.access.users import users
-from api.core import care_team, consents, history, holds, merges
+from api.core import care_team, changes, consents, history, holds, merges
 from api.core.integration import goals, insights, journals, moments, replies, steps
 from api.core.integration.tables import goal_ratings, journal
 from api.core.merges import charts, moving
@@ -305,6 +305,21 @@ def test_a_hold_placed_since_holds_both_charts_when_they_are_divided(
         of = (holds.list_holds(scene["PR"].actor, c["id"], Page()) for c in (scene.patient, twice))
         reasons = [[one["reason"] for one in listing.items] for listing in of]
     assert reasons == [["Since.", "Before."], ["Since."]]
+
+
+def test_who_had_the_merged_chart_is_told_that_it_is_gone(scene: Scene, twice: db.Values) -> None:
+    filled(scene, twice)
+    with db.transaction():
+        before = changes.list_changes(scene["CN"].actor, None, 100)
+    merge(scene, twice)
+    with db.transaction():
+        cn = scene["CN"].actor
+        told = changes.list_changes(cn, before["after"], 100)["items"]
+        since = clock.now() - timedelta(minutes=1)
+        left = list_patients(cn, Page(since=since)).tombstones
+    gone = [one["id"] for one in told if one["kind"] == "patient" and one["deleted_at"]]
+    assert gone == [twice["id"]]
+    assert left is not None and [row["id"] for row in left] == [twice["id"]]
 
 
 def test_what_makes_no_sense_is_refused(scene: Scene, twice: db.Values) -> None:

@@ -1,11 +1,12 @@
 """Finding patients: one chart that opens, and the lists of those in reach."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, String, bindparam, select
+from sqlalchemy import ColumnElement, Select, String, bindparam, false, select
 
-from api.access.policies import Actor
+from api.access.policies import Actor, Grant, Reach
 from api.audit import trail
 from api.core import gate, reach
 from api.core.one_trip import CLINIC, Listed, Opening, Reading
@@ -90,12 +91,23 @@ def _where(name: str) -> ColumnElement[bool]:
 _LISTED = Listed("patient:list", select(*COLUMNS), patients, patients.c.id, _where)
 
 
+def _merged_away(reader: Actor, granted: Grant, since: datetime) -> Select[Any]:
+    """The charts that went into one in reach since, and are themselves in nobody's reach now."""
+    p = patients.c
+    gone = select(p.id, p.deleted_at).where(p.clinic_id == reader.clinic_id, p.deleted_at >= since)
+    if granted.reach != Reach.TEAM:
+        return gone.where(false())
+    into_reach = gate.in_reach(reader, granted, p.merged_into)
+    return gone.where(p.merged_into.is_not(None), into_reach).limit(reach.MOST)
+
+
 def _sync_reach(actor: Actor, asked: Page, listing: Listing, wanted: Values) -> None:
     """Put beside the last page of changes what came into reach since, unchanged, or left it."""
     since: Any = asked.since
     granted = gate.admit(actor, "patient:list")
     if listing.tombstones is not None:
         listing.tombstones += store().rows(reach.left(actor, granted, since))
+        listing.tombstones += store().rows(_merged_away(actor, granted, since))
     given = {name: value for name, value in wanted.items() if value is not None}
     came = select(*COLUMNS).where(
         patients.c.clinic_id == actor.clinic_id,
