@@ -9,7 +9,7 @@ from sqlalchemy import UniqueConstraint, func, select
 from api import clock, db
 from api.access.policies import Role
 from api.access.users import users
-from api.core import care_team, changes, consents, history, holds, merges
+from api.core import accounts, care_team, changes, consents, history, holds, merges
 from api.core.integration import goals, insights, journals, moments, replies, steps
 from api.core.integration.tables import goal_ratings, journal
 from api.core.merges import charts, moving
@@ -320,6 +320,26 @@ def test_who_had_the_merged_chart_is_told_that_it_is_gone(scene: Scene, twice: d
     gone = [one["id"] for one in told if one["kind"] == "patient" and one["deleted_at"]]
     assert gone == [twice["id"]]
     assert left is not None and [row["id"] for row in left] == [twice["id"]]
+
+
+def test_with_whom_a_patient_shares_by_default_goes_along_with_the_sign_in(scene: Scene) -> None:
+    ca, ps, chart = scene["CA"].actor, scene["PS"].actor, scene.patient["id"]
+    with db.transaction():
+        accounts.change_preferences(ps, None, {"default_sharing": "me"})
+        other = builders.make_patient(scene.clinic_id)
+    with db.transaction():
+        merges.merge_patient(ca, chart, WHY | {"into": other["id"]})
+    with db.transaction():
+        signed_in = scene["PS"].actor
+        noted = insights.note_insight(signed_in, other["id"], {"text": "Mine."})
+        assert noted["shared_with"] == "me"
+    with db.transaction():
+        accounts.change_preferences(scene["PS"].actor, None, {"default_sharing": "research"})
+    with db.transaction():
+        merges.unmerge_patient(ca, chart, WHY)
+    with db.transaction():
+        noted = insights.note_insight(scene["PS"].actor, chart, {"text": "Again."})
+        assert noted["shared_with"] == "research"
 
 
 def test_what_makes_no_sense_is_refused(scene: Scene, twice: db.Values) -> None:

@@ -49,6 +49,7 @@ def merge_patient(actor: Actor, patient_id: UUID, values: Values) -> Values:
     why = {"reason": values["reason"], "merged_by": actor.user_id}
     merge = store().add(patient_merges, keys | why)
     moving.gather(merge)
+    _share_as_preferred(actor.clinic_id, into)
     store().change(patients, both[patient_id], {"deleted_at": clock.now(), "merged_into": into})
     forget(gone)
     _carry_numbers(both[into], add=gone["external_ids"] or [])
@@ -71,6 +72,7 @@ def unmerge_patient(actor: Actor, patient_id: UUID, values: Values) -> Values:
     if other["deleted_at"] is not None:
         raise Conflict("The other chart is merged itself; divide that first.", state=MERGED)
     moving.give_back(merge)
+    _share_as_preferred(actor.clinic_id, patient_id, merge["patient_id"])
     hold_too(actor.clinic_id, merge["patient_id"], patient_id, merge["created_at"])
     _carry_numbers(other, less=back["external_ids"] or [])
     back = store().change(patients, back, {"deleted_at": None, "merged_into": None})
@@ -136,6 +138,19 @@ def _refuse_two_sign_ins(actor: Actor, gone: UUID, into: UUID) -> None:
     if len(there) == 2 and there[gone]["disabled_at"] is there[gone]["deleted_at"] is None:
         detail = "Both have a sign-in; disable that of the chart that goes first."
         raise Conflict(detail, missing=["one_sign_in"])
+
+
+def _share_as_preferred(clinic_id: UUID, *ids: UUID) -> None:
+    """With whom new entries are shared is what the chart's own sign-in said, wherever that went."""
+    u, p = users.c, patients.c
+    asked = select(u.patient_id, u.preferences).where(
+        u.clinic_id == clinic_id, u.patient_id.in_(ids)
+    )
+    said = {row["patient_id"]: row["preferences"] for row in store().rows(asked)}
+    for one in ids:
+        sharing = said.get(one, {}).get("default_sharing")
+        mine = patients.update().where(p.clinic_id == clinic_id, p.id == one)
+        store().execute(mine.values(default_sharing=sharing))
 
 
 def _carry_numbers(row: Values, add: Sequence[Values] = (), less: Sequence[Values] = ()) -> None:
