@@ -13,8 +13,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, tuple_, union
 
 from api import clock
+from api.access.users import clinics
 from api.config import settings
 from api.core import clocks
+from api.core.replay import idempotency_keys
 from api.db import feed, store
 from api.outbox.events import outbox_events
 from api.outbox.tables import PENDING, webhook_deliveries
@@ -30,6 +32,7 @@ class _Pass:
     """How far this worker has come in each clinic, and when it begins anew."""
 
     looks_at: ClassVar[float] = float("-inf")
+    keys_at: ClassVar[float] = float("-inf")
     place: ClassVar[dict[UUID | None, feed.Position]] = {}
     begins_at: ClassVar[dict[UUID | None, float]] = {}
 
@@ -65,6 +68,20 @@ def prune_events() -> int:
         store().execute(webhook_deliveries.delete().where(told))
         store().execute(outbox_events.delete().where(tuple_(e.clinic_id, e.id).in_(keys)))
     return len(keys)
+
+
+def prune_keys() -> bool:
+    """Remove answers kept for what is sent twice, after their hours; false: none is left."""
+    k, kept_for = idempotency_keys.c, timedelta(hours=settings().idempotency_hours)
+    old = select(k.clinic_id, k.user_id, k.key_hash).where(
+        clocks.here(idempotency_keys), k.created_at < clock.now() - kept_for
+    )
+    keys = [tuple(row) for row in store().execute(old.limit(AT_ONCE))]
+    if keys:
+        mine = tuple_(k.clinic_id, k.user_id, k.key_hash).in_(keys)
+        over = k.created_at < clock.now() - kept_for
+        store().execute(idempotency_keys.delete().where(mine, over))
+    return bool(keys)
 
 
 def prune_changes() -> bool:
@@ -117,5 +134,15 @@ def _clinics_with_old() -> Select[Any] | None:
     return select(union(told, replaced).subquery().c.clinic_id)
 
 
+def _clinics_with_keys() -> Select[Any] | None:
+    """All clinics, once an hour: whose keys are old is seen from within each alone."""
+    if monotonic() < _Pass.keys_at:
+        return None
+    _Pass.keys_at = monotonic() + 3600.0
+    return select(clinics.c.id)
+
+
+clocks.DUE.append(prune_keys)
+clocks.WHERE[prune_keys] = _clinics_with_keys
 clocks.DUE.append(prune_due)
 clocks.WHERE[prune_due] = _clinics_with_old

@@ -9,8 +9,9 @@ import time_machine
 from sqlalchemy import select, update
 
 from api import clock, db
-from api.core import changes, pruning
+from api.core import changes, clocks, pruning
 from api.core.integration import goals, insights
+from api.core.replay import idempotency_keys
 from api.db import feed
 from api.outbox.events import outbox_events
 from api.outbox.tables import webhook_deliveries
@@ -140,3 +141,22 @@ def test_the_worker_looks_once_a_day(scene: Scene, monkeypatch: pytest.MonkeyPat
     goals.change_goal(scene["PS"].actor, made["id"], None, {"title": "A fourth"})
     age(scene)
     assert pruning.prune_due() is False and rows_of(made) == [3, 4]
+
+
+def test_an_answer_is_kept_for_its_hours_and_no_longer(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pruning._Pass, "keys_at", float("-inf"))
+    k = idempotency_keys.c
+    keys = {"clinic_id": scene.clinic_id, "user_id": scene["PS"].user_id, "request_hash": "-"}
+    now = clock.now()
+    for name, hours in (("old", 25), ("young", 23)):
+        made = {"key_hash": name, "created_at": now - timedelta(hours=hours)}
+        db.store().append(idempotency_keys, [keys | made])
+    work = pruning.prune_keys
+    assert work in clocks.DUE and scene.clinic_id in clocks.clinics_with(work)
+    while pruning.prune_keys():
+        pass
+    left = select(k.key_hash).where(k.clinic_id == scene.clinic_id)
+    assert [row["key_hash"] for row in db.store().rows(left)] == ["young"]
+    assert clocks.clinics_with(work) == []
