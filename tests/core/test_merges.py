@@ -361,6 +361,17 @@ def test_what_makes_no_sense_is_refused(scene: Scene, twice: db.Values) -> None:
         assert len(merges.list_patient_merges(scene["PR"].actor, Page()).items) == 1
 
 
+def test_the_access_log_tells_of_a_whole_chain(scene: Scene, twice: db.Values, call: Any) -> None:
+    assert call("CN").get(f"/patients/{twice['id']}").status_code == 200
+    merge(scene, twice)
+    with db.transaction():
+        last = builders.make_patient(scene.clinic_id)["id"]
+    with db.transaction():
+        merges.merge_patient(scene["CA"].actor, scene.patient["id"], WHY | {"into": last})
+    log = call("PS").get(f"/patients/{last}/access-log").json["items"]
+    assert str(scene["CN"].user_id) in {row["who"]["id"] for row in log if row["who"]}
+
+
 def test_a_chain_is_divided_from_its_end(scene: Scene, twice: db.Values) -> None:
     made = filled(scene, twice)
     merge(scene, twice)

@@ -177,7 +177,11 @@ def _follow(source: UUID, to: UUID, merge: Values, ids: list[UUID] | None) -> No
 
 
 def merges_into(clinic_id: UUID, patient_id: UUID) -> Any:
-    """A select of the ids of the charts that went into this one and are part of it now."""
+    """A select of the ids of the charts that went into this one, each with those that had gone
+    into it before, and are part of it now."""
     m = patient_merges.c
-    mine = [m.clinic_id == clinic_id, m.patient_id == patient_id, m.unmerged_at.is_(None)]
-    return select(m.merged_id).where(*mine)
+    stands = [m.clinic_id == clinic_id, m.unmerged_at.is_(None)]
+    direct = select(m.merged_id).where(*stands, m.patient_id == patient_id)
+    there = direct.cte("merged", recursive=True)
+    further = select(m.merged_id).where(*stands, m.patient_id == there.c.merged_id)
+    return select(there.union(further).c.merged_id)
