@@ -37,8 +37,9 @@ def _statements(on_postgres: bool) -> Iterator[str]:
     yield "CREATE INDEX witness_request ON audit_events (request_id)"  # asked of at every cell
     if on_postgres:
         yield FUNCTION
-        yield f"GRANT SELECT, INSERT ON witness TO {roles.APPLICATION}"
-        yield f"GRANT USAGE ON SEQUENCE witness_n_seq TO {roles.APPLICATION}"
+        for role in (roles.APPLICATION, roles.RESEARCH):
+            yield f"GRANT SELECT, INSERT ON witness TO {role}"
+            yield f"GRANT USAGE ON SEQUENCE witness_n_seq TO {role}"
     for table in db.metadata.sorted_tables:
         name = table.name
         for deed in DEEDS:
