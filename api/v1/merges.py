@@ -79,7 +79,8 @@ def merge_patient(actor: Actor, patient_id: Any, values: Values) -> Values:
     systems' numbers go along. The merged chart is gone from lists and reads (404, a tombstone in
     `updated_since`), and its access log is told with the other's. What the other chart has already
     (a colleague on its care team, a confirmed list) stays behind. Neither patient's own data are
-    written over. 409 while both have a sign-in and that of the chart that goes is not disabled.
+    written over. 409 while both have a sign-in and that of the chart that goes is not disabled, and
+    while somebody is invited to it. Of each kind of consent the patient's last word stands.
     """
     return merges.merge_patient(actor, patient_id, values)
 

@@ -9,7 +9,16 @@ from sqlalchemy import UniqueConstraint, func, select
 from api import clock, db
 from api.access.policies import Role
 from api.access.users import users
-from api.core import accounts, care_team, changes, consents, history, holds, merges
+from api.core import (
+    accounts,
+    care_team,
+    changes,
+    consents,
+    history,
+    holds,
+    invitations,
+    merges,
+)
 from api.core.integration import goals, insights, journals, moments, replies, steps
 from api.core.integration.tables import goal_ratings, journal
 from api.core.merges import charts, moving
@@ -197,6 +206,21 @@ def disable(user_id: Any) -> None:
     with db.transaction() as store:
         mine = users.update().where(users.c.id == user_id)
         store.execute(mine.values(disabled_at=clock.now()))
+
+
+def test_who_is_invited_to_a_chart_comes_in_or_is_taken_back_before_it_goes(
+    scene: Scene, twice: db.Values
+) -> None:
+    """Accepted later, the invitation would have made a sign-in to a chart that is not there."""
+    ca = scene["CA"].actor
+    asked = {"email": f"{db.new_id()}@test.example", "role": "patient", "display_name": "Alma"}
+    with db.transaction():
+        invited = invitations.invite(ca, asked | {"patient_id": twice["id"]})
+    told = refused(Conflict, lambda: merge(scene, twice))
+    assert told.extras["missing"] == ["no_open_invitation"]
+    with db.transaction():
+        invitations.withdraw_invitation(ca, invited["id"], None)
+    assert merge(scene, twice)["state"] == "merged"
 
 
 def test_a_sign_in_goes_along(scene: Scene, twice: db.Values) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Select, or_, select
 
 from api import clock
 from api.access.policies import Actor
-from api.access.users import named, users
+from api.access.users import invitations, named, users
 from api.audit import trail
 from api.core import gate
 from api.core.clocks import DUE, WHERE, here
@@ -37,7 +37,7 @@ def merge_patient(actor: Actor, patient_id: UUID, values: Values) -> Values:
     """Merge this chart into another of the same person; answers the merge, with what went along.
 
     Raises `Invalid` when the other is itself or not there, `Conflict` when the chart that goes has
-    a sign-in that is not disabled, and the other has one too.
+    a sign-in that is not disabled, and the other has one too, or when somebody is invited to it.
     """
     gone = open_chart(actor, "patient:merge", patient_id)
     into = values["into"]
@@ -45,6 +45,7 @@ def merge_patient(actor: Actor, patient_id: UUID, values: Values) -> Values:
     if into == patient_id or len(both) < 2:
         raise Invalid([("/into", "No other chart of this clinic.")])
     _refuse_two_sign_ins(actor, patient_id, into)
+    _refuse_invited(actor, patient_id)
     keys = {"clinic_id": actor.clinic_id, "patient_id": into, "merged_id": patient_id}
     why = {"reason": values["reason"], "merged_by": actor.user_id}
     merge = store().add(patient_merges, keys | why)
@@ -138,6 +139,16 @@ def _refuse_two_sign_ins(actor: Actor, gone: UUID, into: UUID) -> None:
     if len(there) == 2 and there[gone]["disabled_at"] is there[gone]["deleted_at"] is None:
         detail = "Both have a sign-in; disable that of the chart that goes first."
         raise Conflict(detail, missing=["one_sign_in"])
+
+
+def _refuse_invited(actor: Actor, gone: UUID) -> None:
+    """Who was asked in to the chart that goes would come in to a chart that is not there."""
+    i = invitations.c
+    still = (i.accepted_at.is_(None), i.deleted_at.is_(None), i.expires_at > clock.now())
+    mine = (i.clinic_id == actor.clinic_id, i.for_patient_id == gone)
+    if store().row(select(i.id).where(*mine, *still).limit(1)) is not None:
+        detail = "Somebody is invited to the chart that goes; take the invitation back first."
+        raise Conflict(detail, missing=["no_open_invitation"])
 
 
 def _share_as_preferred(clinic_id: UUID, *ids: UUID) -> None:
