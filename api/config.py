@@ -71,6 +71,9 @@ class Settings:
     backup_dir: str = field(default="", metadata={"env": "BACKUP_DIR"})
     backup_url: str = field(default="", metadata={"env": "BACKUP_DATABASE_URL"})
     checkpoint_dir: str = field(default="", metadata={"env": "CHECKPOINT_DIR"})
+    chart_keys: str = field(default="on", metadata={"env": "CHART_KEYS"})
+    chart_key_dir: str = field(default="", metadata={"env": "CHART_KEY_DIR"})
+    chart_key_days: int = field(default=7, metadata={"env": "CHART_KEY_DAYS"})
     keys_copy: str = field(default="", metadata={"env": "KEYS_COPY_DIR"})
     security_contact: str = field(
         default="mailto:security@freshtrail.example", metadata={"env": "SECURITY_CONTACT"}
@@ -124,6 +127,11 @@ class Settings:
     def backups(self) -> Path:
         """The folder of backups."""
         return Path(self.backup_dir) if self.backup_dir else self.data / "backups"
+
+    @property
+    def chart_key_copies(self) -> Path:
+        """The folder of the copies of charts' keys, apart from the backups that they open."""
+        return Path(self.chart_key_dir) if self.chart_key_dir else self.data / "chart-keys"
 
     @property
     def origins(self) -> list[str]:
@@ -190,6 +198,13 @@ def _check_sign_ins(settings: Settings) -> None:
             raise Unsafe(f"{name} must lie between 1 and {MOST_IDLE}: it may only be shortened.")
 
 
+def _check_days(settings: Settings) -> None:
+    if not LEAST_DAYS <= settings.keep_events_days <= MOST_DAYS:
+        raise Unsafe(f"KEEP_EVENTS_DAYS must lie between {LEAST_DAYS} and {MOST_DAYS}.")
+    if not 1 <= settings.chart_key_days <= MOST_DAYS:
+        raise Unsafe(f"CHART_KEY_DAYS must lie between 1 and {MOST_DAYS}.")
+
+
 def _checked(settings: Settings) -> Settings:
     _check_words(settings)
     if settings.clock and settings.mode == "production":
@@ -207,8 +222,7 @@ def _checked(settings: Settings) -> Settings:
     _check_edge(settings)
     _check_sign_ins(settings)
     _check_mail(settings)
-    if not LEAST_DAYS <= settings.keep_events_days <= MOST_DAYS:
-        raise Unsafe(f"KEEP_EVENTS_DAYS must lie between {LEAST_DAYS} and {MOST_DAYS}.")
+    _check_days(settings)
     _refuse_close_releases(settings)
     return settings
 
@@ -218,6 +232,7 @@ def _check_words(settings: Settings) -> None:
         ("FRESHTRAIL_MODE", settings.mode, MODES),
         ("LOG_LEVEL", settings.log_level, LOG_LEVELS),
         ("SMTP_TLS", settings.smtp_tls, SMTP_TLS),
+        ("CHART_KEYS", settings.chart_keys, ("on", "later")),
         ("REQUIRE_TOTP", settings.require_totp or "on", ("on", "off")),
     ):
         if given not in known:

@@ -142,6 +142,54 @@ def test_no_other_spelling_is_read(text: str) -> None:
     assert vault._b64(data) == text
 
 
+@given(texts, st.uuids(), st.uuids(), st.sampled_from(sorted(ANOTHER)))
+def test_what_lies_under_a_charts_key_opens_in_its_place_with_that_key_alone(
+    plain: str, mine: UUID, other: UUID, moved: str
+) -> None:
+    kid, key = vault.chart_kid(mine), vault.chart_key(vault.new_chart_key())
+    ring = {kid: key, vault.chart_kid(other): os.urandom(32)} | {kid: key}
+    sealed = vault.seal(plain, **HERE, under=kid, ring=ring)  # type: ignore[arg-type]
+    assert vault.unseal(sealed, **HERE, ring=ring) == plain  # type: ignore[arg-type]
+    assert vault.chart_key_of(sealed) == mine and not vault.is_destroyed(sealed, ring)
+    version, named, nonce, hidden = sealed.split(".")
+    bound = f"{PLACE}|{ROW}|{CLINIC}|chart-{mine.hex}".encode()
+    assert AESGCM(key).decrypt(decoded(nonce), decoded(hidden), bound) == plain.encode()
+    # What it is for is said by the key itself, so that it is bound to all else alone.
+    elsewhere = {**HERE, **({} if moved == "purpose" else {moved: ANOTHER[moved]})}
+    wrong = [(sealed, ring, elsewhere)] if elsewhere != HERE else []
+    wrong += [
+        (sealed, {}, HERE),
+        (sealed, {kid: os.urandom(32)}, HERE),
+        (sealed, {kid: None}, HERE),
+    ]
+    if mine != other:
+        wrong.append((sealed.replace(named, vault.chart_kid(other)), ring, HERE))
+        wrong.append(
+            (
+                sealed.replace(named, vault.chart_kid(other)),
+                {**ring, vault.chart_kid(other): key},
+                HERE,
+            )
+        )
+    for envelope, held, where in wrong:
+        with pytest.raises(Unavailable):
+            vault.unseal(envelope, **where, ring=held)  # type: ignore[arg-type]
+    assert vault.is_destroyed(sealed, {kid: None}) and version == "v1"
+
+
+@pytest.mark.parametrize("spelled", ["", "AAAA", "é", "A" * 42, "A" * 44])
+def test_a_charts_key_that_is_none_is_refused(spelled: str) -> None:
+    with pytest.raises(Unavailable):
+        vault.chart_key(spelled)
+
+
+@pytest.mark.parametrize(
+    "sealed", ["", "v1.chart-.a.b", "v1.chart-zz.a.b", "v1.ab12.a.b", "chart-"]
+)
+def test_what_names_no_charts_key_is_under_none(sealed: str) -> None:
+    assert vault.chart_key_of(sealed) is None and not vault.is_destroyed(sealed, {})
+
+
 def test_the_blind_index_is_the_published_recipe() -> None:
     content = json.loads((config.settings().keys / "field-keys.json").read_text())
     info = b"freshtrail|blind|accounts.email|" + CLINIC.bytes

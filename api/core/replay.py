@@ -26,7 +26,7 @@ from api.access.policies import Actor
 from api.access.users import users
 from api.audit import trail
 from api.config import settings
-from api.core import gate
+from api.core import chart_keys, gate
 from api.db import Instant, Sealed, Values, leave_store, metadata, store
 from api.errors import Busy, Invalid, NotAllowed, NotFound, NotSignedIn, Refusal
 
@@ -155,7 +155,8 @@ def _kept(actor: Actor, action: str, row_key: dict[str, Any], request_hash: str)
     _refuse_hidden(actor, row["entries"] or [])
     trail.touches(patients)
     key_hash, purpose = row_key["key_hash"], row["sealed_for"] or vault.SEAL
-    answer = vault.unseal_json(row["answer"], PLACE, key_hash, actor.clinic_id, purpose)
+    ring = chart_keys.ring_of(actor.clinic_id, row["answer"])
+    answer = vault.unseal_json(row["answer"], PLACE, key_hash, actor.clinic_id, purpose, ring)
     return Kept(row["status"], answer["headers"], answer["body"], replayed=True)
 
 
@@ -215,10 +216,13 @@ def keep(actor: Actor, key: str, kept: Kept) -> None:
 def _answer(actor: Actor, row_key: Values, kept: Kept) -> Values:
     deed, answer = trail.current(), {"headers": kept.headers, "body": kept.body}
     key_hash, purpose = row_key["key_hash"], actor.extras.get("sealed_for", vault.SEAL)
+    key_id = actor.extras.get("chart_key_id")
+    under = "" if key_id is None else vault.chart_kid(key_id)
+    how = (actor.clinic_id, purpose, under, store().ring)
     return {
         "status": kept.status,
         "patients": sorted(str(patient) for patient in deed.patients) if deed else [],
         "entries": _told(deed.entries) if deed else [],
-        "answer": vault.seal_json(answer, PLACE, key_hash, actor.clinic_id, purpose),
+        "answer": vault.seal_json(answer, PLACE, key_hash, *how),
         "sealed_for": purpose,
     }

@@ -1,5 +1,8 @@
 """Resealing: what lies under a key of before is sealed with the current one, batch after batch.
 
+Psychotherapy notes go from their clinic's key to that of their chart, and stay there: of a chart
+only the key is sealed anew.
+
 A batch is a transaction, and keys of before stay readable until nothing lies under them: whoever is
 killed in the middle has lost nothing, and the next one goes on with what is left.
 """
@@ -9,14 +12,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Table, and_, func, literal, or_, select, tuple_
 
 from api import field_keys, vault
 from api.access.users import clinics_there
+from api.config import settings
+from api.core import chart_keys
 from api.db import Sealed, Values, metadata, sealed_columns, store, transaction, walls, within
 
 AT_ONCE: Final = 200
 """Rows of a batch: some ten milliseconds, in which nobody else can change them."""
+CHART_KEY_ID: Final = "chart_key_id"
 PASSES: Final = 5
 """How often what others held meanwhile is asked for again."""
 
@@ -107,17 +113,28 @@ def _lies_under(place: Place, kid: str | None) -> ColumnElement[bool]:
     columns = [place.table.c[name] for name in sealed_columns(place.table)]
     if kid is not None:
         return or_(*(column.like(f"v1.{kid}.%") for column in columns))
-    now = f"v1.{field_keys.current()}.%"
-    return or_(*(column.not_like(now) for column in columns))
+    kept = [f"v1.{vault.CHARTS}%"]
+    if not _goes_to_charts(place.table):
+        kept.append(f"v1.{field_keys.current()}.%")
+    return or_(*(and_(*(column.not_like(one) for one in kept)) for column in columns))
+
+
+def _goes_to_charts(table: Table) -> bool:
+    return CHART_KEY_ID in table.c and settings().chart_keys == "on"
 
 
 def _seal_anew(table: Table, row: Values) -> None:
-    now, fresh = f"v1.{field_keys.current()}.", {}
+    kept, fresh, under = [f"v1.{vault.CHARTS}"], dict[str, Any](), ""
+    if _goes_to_charts(table):
+        fresh[CHART_KEY_ID] = key_id = chart_keys.to_write(row)
+        under = vault.chart_kid(key_id) if key_id else ""
+    else:
+        kept.append(f"v1.{field_keys.current()}.")
     for name in sealed_columns(table):
         value = row[name]
-        if value is not None and not value.startswith(now):
+        if value is not None and not value.startswith(tuple(kept)):
             bound = _bound(table, name, row)
-            fresh[name] = vault.seal(vault.unseal(value, *bound), *bound)
+            fresh[name] = vault.seal(vault.unseal(value, *bound), *bound, under, store().ring)
     mine = [table.c[key] == row[key] for key in _keys(table)]
     store().execute(table.update().where(*mine).values(fresh))
 

@@ -34,6 +34,7 @@ from api.db.pages import (
 from api.db.preconditions import found as found, match as match
 from api.db.sealing import (
     conceal as conceal,
+    open_chart_key as open_chart_key,
     reveal as reveal,
     sealed_columns as sealed_columns,
 )

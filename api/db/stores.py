@@ -31,6 +31,7 @@ class Store:
         self._waiting: list[tuple[Table, Values]] | None = None
         self._stands_in: tuple[walls.Within | None, walls.Within] | None = None
         self._told: walls.Within | None = None
+        self.ring: dict[str, bytes | None] = {}  # charts' keys that were met; go with the store
 
     @property
     def connection(self) -> Connection:
@@ -97,14 +98,14 @@ class Store:
         found = self._run(statement, values or None)
         names = [*map(str, found.keys())]  # SQLAlchemy has a string of its own
         rows = [dict(zip(names, row, strict=True)) for row in found]
-        return rows if opens is None else [reveal(opens, row) for row in rows]
+        return rows if opens is None else [reveal(opens, row, (), self.ring) for row in rows]
 
     def row(
         self, statement: Select[Any], opens: Table | None = None, **values: Any
     ) -> Values | None:
         """The one row, or None."""
         found = self._run(statement, values or None).mappings().first()
-        return None if found is None else reveal(opens, dict(found))
+        return None if found is None else reveal(opens, dict(found), (), self.ring)
 
     def add(
         self, table: Table, values: Mapping[str, Any], also: Sequence[tuple[Table, Values]] = ()
@@ -118,7 +119,7 @@ class Store:
         record: Values = {column.key: None for column in table.c}
         record |= {"id": new_id(), "version": 1, "created_at": moment, "updated_at": moment}
         record |= values
-        sealed = conceal(table, record, table.c.keys())
+        sealed = conceal(table, record, table.c.keys(), self.ring)
         beside = self._beside(table, None, record, also)
         if self._waiting is not None:
             self._wait(table, sealed)
@@ -145,7 +146,7 @@ class Store:
         """
         changed = {**values, "version": record["version"] + 1, "updated_at": clock.now()}
         after = {**record, **changed}
-        sealed = conceal(table, after, changed.keys())
+        sealed = conceal(table, after, changed.keys(), self.ring)
         beside = self._beside(table, record, after, also)
         beside += versions.former(self, table, record, changed)
         together = beside if self.on_postgres else []
@@ -254,7 +255,8 @@ class Store:
             self.close()
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Give the connection back, and forget the keys of charts."""
+        self.ring.clear()
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.close()

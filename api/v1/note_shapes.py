@@ -92,6 +92,12 @@ class NewHoldSchema(Ask):
     notice = Words(500, metadata={"description": NOTICE})
 
 
+DESTROYED = (
+    "When the key of its chart was destroyed, so that nobody reads the words of a psychotherapy"
+    " note any more: `text` and `sections` are null, and nothing is allowed but to remove it."
+)
+
+
 class UnlockReasonSchema(Ask):
     """Why a signed note is to be changed."""
 
@@ -162,6 +168,7 @@ class NoteSchema(PatientNoteSchema):
     unlocks = shown(ma.fields.Integer, metadata={"description": UNLOCKS})
     entry = ma.fields.Dict(required=True, allow_none=True, metadata={"description": ENTRY})
     hold = ma.fields.Nested(HoldSchema, required=True, allow_none=True)
+    destroyed_at = shown(Instant, nullable=True, metadata={"description": DESTROYED})
     addenda = Many(ma.fields.Nested(AddendumSchema), required=True)
     allowed = Many(ma.fields.String(), required=True, metadata={"description": ALLOWED})
 
@@ -201,6 +208,7 @@ class NoteVersionSchema(Show):
     digest = shown(
         ma.fields.String, nullable=True, metadata={"description": "SHA-256 of what was signed."}
     )
+    destroyed_at = shown(Instant, nullable=True, metadata={"description": DESTROYED})
     written_by = ma.fields.Nested(ClinicianRefSchema, required=True)
 
 

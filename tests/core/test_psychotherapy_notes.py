@@ -136,9 +136,12 @@ def test_it_is_sealed_with_a_key_that_opens_nothing_else(scene: Scene) -> None:
     raw = db.store().row(select(table).where(table.c.id == made["id"]))
     assert raw is not None and "Snowdrop" not in str(raw)
     bound = ("psychotherapy_notes.text", raw["id"], raw["clinic_id"])
-    assert vault.unseal_json(raw["text"], *bound, vault.PSYCHOTHERAPY) == SECRET
-    with pytest.raises(Unavailable):
-        vault.unseal_json(raw["text"], *bound)
+    ring = {**db.store().ring}
+    assert list(ring) == [vault.chart_kid(raw["chart_key_id"])]
+    assert vault.unseal_json(raw["text"], *bound, vault.PSYCHOTHERAPY, ring) == SECRET
+    for purpose in (vault.PSYCHOTHERAPY, vault.SEAL):
+        with pytest.raises(Unavailable):
+            vault.unseal_json(raw["text"], *bound, purpose)
     plain = note(scene, text="Plain.")
     row = db.store().row(select(tables.notes).where(tables.notes.c.id == plain["id"]))
     assert row is not None

@@ -23,6 +23,7 @@ from api.core.merges.counting import counted
 from api.core.merges.table import STANDS, patient_merges
 from api.core.patients import named as patients_named, open_chart, patients
 from api.core.patients.index import forget, index_external_ids, index_names
+from api.core.treatment.notes import bring_home
 from api.db import Listing, Page, Values, found, page, store
 from api.errors import Conflict, Invalid
 from api.outbox import events
@@ -73,6 +74,7 @@ def unmerge_patient(actor: Actor, patient_id: UUID, values: Values) -> Values:
     if other["deleted_at"] is not None:
         raise Conflict("The other chart is merged itself; divide that first.", state=MERGED)
     moving.give_back(merge)
+    bring_home(actor.clinic_id, patient_id)
     _share_as_preferred(actor.clinic_id, patient_id, merge["patient_id"])
     hold_too(actor.clinic_id, merge["patient_id"], patient_id, merge["created_at"])
     _carry_numbers(other, less=back["external_ids"] or [])

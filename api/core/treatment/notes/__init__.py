@@ -6,6 +6,7 @@ ever meets it.
 
 from api.core.treatment.notes.finding import find_note, open_notes
 from api.core.treatment.notes.holding import hold_note, release_note
+from api.core.treatment.notes.shredding import bring_home, shred
 from api.core.treatment.notes.unlocking import (
     approve_unlock,
     ask_unlock,
@@ -30,6 +31,7 @@ __all__ = [
     "add_addendum",
     "approve_unlock",
     "ask_unlock",
+    "bring_home",
     "change_note",
     "cosign_note",
     "deny_unlock",
@@ -44,6 +46,7 @@ __all__ = [
     "read_note",
     "release_note",
     "remove_note",
+    "shred",
     "sign_note",
     "write_patient_note",
     "write_session_note",

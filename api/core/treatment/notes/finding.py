@@ -27,6 +27,7 @@ from api import clock
 from api.access.policies import Actor, Role
 from api.audit import trail
 from api.core import gate
+from api.core.chart_keys import beside
 from api.core.patients import open_chart, patients
 from api.core.treatment.notes.tables import (
     APART,
@@ -74,15 +75,25 @@ def _own(actor: Actor, note_id: UUID) -> Values | None:
 def apart_of(author: Actor) -> Select[Any]:
     """A select of the psychotherapy notes that this clinician wrote; there is no other of them."""
     t = psychotherapy_notes.c
-    return select(psychotherapy_notes).where(
+    return select(psychotherapy_notes, *beside(psychotherapy_notes)).where(
         t.clinic_id == author.clinic_id, t.author_id == author.user_id, t.deleted_at.is_(None)
     )
 
 
 def set_apart(author: Actor, row: Values) -> Values:
     """The row as a note of its kind; what is remembered of the answer is sealed as it is."""
-    author.extras["sealed_for"] = PSYCHOTHERAPY
+    seal_answer(author, row["chart_key_id"])
     return row | {"kind": APART, "closed_at": None} | dict.fromkeys(LACKING)
+
+
+def seal_answer(author: Actor, chart_key_id: UUID | None) -> None:
+    """Let what is remembered of the answer lie under the key of what it tells of."""
+    author.extras |= {"sealed_for": PSYCHOTHERAPY, "chart_key_id": chart_key_id}
+
+
+def columns_of(table: Table) -> list[Any]:
+    """What a select of notes, or of their versions, needs to open them."""
+    return [table, *(beside(table) if "chart_key_id" in table.c else ())]
 
 
 LACKING = ("entry", "cosigned_by", "cosigned_at", "hold", "held_until", "unlocks")

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from api.access.policies import Actor
+from api.core import chart_keys
 from api.core.treatment.notes import finding
 from api.core.treatment.notes.tables import APART, VERSIONS
 from api.core.treatment.sessions import sessions
@@ -15,7 +16,7 @@ from api.db import Values, found, store
 from api.outbox import events
 
 CONTENT: Final = ("text", "sections")
-OURS: Final = ("kind", "closed_at", *finding.LACKING)
+OURS: Final = ("kind", "closed_at", "destroyed_at", *finding.LACKING)
 """What is known of a psychotherapy note beside its own columns."""
 
 
@@ -32,6 +33,7 @@ def add(writer: Actor, values: Values, deed: str = "written", event: str | None 
     given = {"unlocks": 0} | values
     if values["kind"] == APART:
         given = {name: value for name, value in values.items() if name != "kind"}
+        given |= _under(writer, values)
     row = _like(store().add(table, given, also=_told(values, event)), values)
     _keep(writer, row, deed)
     return row
@@ -42,9 +44,18 @@ def change(
 ) -> Values:
     """The next version of a note; others are told of it only if it is part of the record."""
     table = finding.table_of(row)
+    if row["kind"] == APART and row["destroyed_at"] is None:
+        values = values | _under(writer, row)
     after = _like(store().change(table, row, values, also=_told(row, event)), row)
     _keep(writer, after, deed)
     return after
+
+
+def _under(writer: Actor, row: Values) -> Values:
+    """Under which key the words lie from now on, as does the answer that is remembered."""
+    key_id = chart_keys.to_write(row)
+    finding.seal_answer(writer, key_id)
+    return {"chart_key_id": key_id}
 
 
 def _like(row: Values, before: Values) -> Values:
@@ -56,6 +67,8 @@ def _like(row: Values, before: Values) -> Values:
 
 def _keep(writer: Actor, row: Values, deed: str) -> None:
     kept = {name: row[name] for name in ("clinic_id", "patient_id", *CONTENT, "digest", "state")}
+    if row["kind"] == APART:
+        kept["chart_key_id"] = row["chart_key_id"]
     more = {"note_id": row["id"], "number": row["version"], "deed": deed}
     store().add(VERSIONS[finding.table_of(row)], kept | more | {"written_by": writer.user_id})
 
@@ -83,7 +96,8 @@ def hold(actor: Actor, seen: Values) -> tuple[Values, Values | None]:
     """
     session, table = session_of(seen), finding.table_of(seen)
     one = [table.c.clinic_id == seen["clinic_id"], table.c.id == seen["id"]]
-    statement = select(table).where(*one, table.c.deleted_at.is_(None)).with_for_update()
+    there = select(*finding.columns_of(table)).where(*one, table.c.deleted_at.is_(None))
+    statement = there.with_for_update(of=table)
     row = found(store().row(statement, opens=table))
     closed_at = None if session is None else session["signed_at"]
     if seen["kind"] == APART:
@@ -95,8 +109,8 @@ def touch(added: Values) -> None:
     """Let the note to which something was added be read anew: its version rises."""
     table = finding.table_of(added)
     one = [table.c.clinic_id == added["clinic_id"], table.c.id == added["addendum_to"]]
-    row = found(store().row(select(table).where(*one).with_for_update(), opens=table))
-    store().change(table, row, {})
+    whole = select(*finding.columns_of(table)).where(*one).with_for_update(of=table)
+    store().change(table, found(store().row(whole, opens=table)), {})
 
 
 def open_again(session: Values) -> None:

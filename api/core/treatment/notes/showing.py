@@ -71,6 +71,7 @@ def _shown(reader: Actor, row: Values, names: dict[UUID, Values]) -> Values:
     if reader.rights.is_patient:
         return shown
     more = {name: row[name] for name in FOR_STAFF} | {"unlocks": row["unlocks"] or 0}
+    more["destroyed_at"] = row.get("destroyed_at")
     return shown | more | {"hold": _hold(row, names), "allowed": allowed(reader, row)}
 
 
@@ -101,6 +102,8 @@ def _hold(row: Values, names: dict[UUID, Values]) -> Values | None:
 
 def allowed(reader: Actor, row: Values) -> list[str]:
     """What this reader may do with the note now, by the last part of its address."""
+    if row.get("destroyed_at") is not None:
+        return []
     own = row["author_id"] == reader.user_id
     is_apart = row["kind"] == APART
     if row["state"] == DRAFT:

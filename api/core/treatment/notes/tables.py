@@ -77,7 +77,7 @@ def _note(name: str, purpose: str, *more: Any) -> Table:
     )
 
 
-def _versions(name: str, of_table: str, purpose: str) -> Table:
+def _versions(name: str, of_table: str, purpose: str, *more: Any) -> Table:
     return tenant_table(
         name,
         Column("note_id", Uuid, nullable=False),
@@ -86,6 +86,7 @@ def _versions(name: str, of_table: str, purpose: str) -> Table:
         Column("state", String(10), nullable=False),
         *_content(purpose),
         Column("written_by", Uuid, nullable=False),
+        *more,
         ForeignKeyConstraint(["clinic_id", "note_id"], [f"{of_table}.clinic_id", f"{of_table}.id"]),
         of("users", "written_by"),
         UniqueConstraint("clinic_id", "note_id", "number"),
@@ -109,10 +110,15 @@ notes = _note(
 """`entry` is what came too late for the ledger of a signed session. `unlocks` counts how often the
 note was opened again; `hold` is `{reason, notice, held_by, held_at}`."""
 note_versions = _versions("note_versions", "notes", SEAL)
-psychotherapy_notes = _note("psychotherapy_notes", PSYCHOTHERAPY)
+psychotherapy_notes = _note("psychotherapy_notes", PSYCHOTHERAPY, Column("chart_key_id", Uuid))
 psychotherapy_note_versions = _versions(
-    "psychotherapy_note_versions", "psychotherapy_notes", PSYCHOTHERAPY
+    "psychotherapy_note_versions",
+    "psychotherapy_notes",
+    PSYCHOTHERAPY,
+    Column("chart_key_id", Uuid),
 )
+"""`chart_key_id` is the key under which the words lie; nothing refers to it, for a backup holds
+notes without keys. Where it is empty they lie under the clinic's key, as all once did."""
 VERSIONS: Final = {notes: note_versions, psychotherapy_notes: psychotherapy_note_versions}
 """Where the versions of each table's notes are kept."""
 

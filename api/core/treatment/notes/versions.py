@@ -21,7 +21,8 @@ def list_note_versions(actor: Actor, note_id: UUID, asked: Page) -> Listing:
     note = finding.find_note(actor, "note:history", note_id)
     table = VERSIONS[finding.table_of(note)]
     mine = [table.c.clinic_id == actor.clinic_id, table.c.note_id == note["id"]]
-    listing = page(select(table).where(*mine), table, asked, opens=table)
+    statement = select(*finding.columns_of(table)).where(*mine)
+    listing = page(statement, table, asked, opens=table)
     names = named(actor.clinic_id, {row["written_by"] for row in listing.items})
     listing.items = [_show(row, names) for row in listing.items]
     return listing
@@ -29,7 +30,8 @@ def list_note_versions(actor: Actor, note_id: UUID, asked: Page) -> Listing:
 
 def _show(row: Values, names: dict[UUID, Values]) -> Values:
     kept = ("id", "created_at", "number", "deed", "state", "text", "sections", "digest")
-    return {name: row[name] for name in kept} | {"written_by": names[row["written_by"]]}
+    more = {"destroyed_at": row.get("destroyed_at"), "written_by": names[row["written_by"]]}
+    return {name: row[name] for name in kept} | more
 
 
 def remove_note(actor: Actor, note_id: UUID, version: int | None) -> None:

@@ -15,7 +15,6 @@ from api.core.treatment.sessions import sessions
 from api.core.treatment.sessions.booking import lock_session
 from api.db import Listing, Page, Values, match
 from api.errors import NotAllowed
-from api.vault import PSYCHOTHERAPY
 
 
 def list_session_notes(
@@ -60,7 +59,6 @@ def write_patient_note(actor: Actor, patient_id: UUID, values: Values) -> Values
 def _write(actor: Actor, session: Values, values: Values) -> Values:
     if values["kind"] == APART:
         gate.admit(actor, "psychotherapy_note:write")
-        actor.extras["sealed_for"] = PSYCHOTHERAPY
     elif session["id"] is not None:
         signatures.refuse_if_locked(lock_session(session))
     keys = {"clinic_id": actor.clinic_id, "patient_id": session["patient_id"]}
@@ -87,8 +85,16 @@ def change_note(actor: Actor, note_id: UUID, version: int | None, values: Values
 
 
 def _at(actor: Actor, seen: Values, version: int | None) -> Values:
-    row, _ = keeping.hold(actor, seen)
+    row = _held(actor, seen)
     match(row, version)
+    return row
+
+
+def _held(actor: Actor, seen: Values) -> Values:
+    """The note as it is now, kept from others; one whose words were destroyed is left as it is."""
+    row, _ = keeping.hold(actor, seen)
+    if row.get("destroyed_at") is not None:
+        raise showing.not_now(actor, row, "The words of this note were destroyed.")
     return row
 
 
@@ -96,7 +102,7 @@ def sign_note(actor: Actor, note_id: UUID) -> Values:
     """Sign one's own draft: from then on nobody changes it, and it says who wrote it."""
     seen = finding.find_note(actor, "note:sign", note_id)
     _refuse_unless_author(actor, seen, "Only its author signs a note.")
-    row, _ = keeping.hold(actor, seen)
+    row = _held(actor, seen)
     if row["state"] != DRAFT:
         raise showing.not_now(actor, row, "This note is signed.")
     missing = wording.gaps(row)
@@ -113,7 +119,7 @@ def sign_note(actor: Actor, note_id: UUID) -> Values:
 def add_addendum(actor: Actor, note_id: UUID, values: Values) -> Values:
     """Words added to a signed note, dated and by their own author; signed as they are written."""
     seen = finding.find_note(actor, "note:add", note_id)
-    of, _ = keeping.hold(actor, seen)
+    of = _held(actor, seen)
     if of["state"] == DRAFT or of["addendum_to"] is not None or of["kind"] == ADDENDUM:
         raise showing.not_now(actor, of, "Only a signed note is added to, never an addendum.")
     row = _added(actor, of, values["text"], as_draft=values.get("as_draft", False))
