@@ -13,8 +13,8 @@ from sqlalchemy.exc import DBAPIError
 
 from api import clock, db, field_keys, schema
 from api.access import keys
-from api.access.users import clinics
-from api.backups import newest_checked
+from api.access.users import clinics, clinics_there
+from api.backups import copies, newest_checked, orphaned, outdated
 from api.config import settings
 from api.core import beats, on_call
 from api.core.alerts import overdue_since
@@ -241,6 +241,24 @@ def _backup() -> Seen:
     yield (RED if age > BACKUP_AGE else OK), f"the newest that was checked is {hours} hours old"
 
 
+def _chart_keys() -> Seen:
+    with db.transaction() as store:
+        ids = clinics_there(store)
+    lacking = 0
+    for clinic_id in ids:
+        with db.within(clinic_id), db.transaction() as store:
+            lacking += orphaned(store.connection, clinic_id)
+    if lacking:
+        yield RED, f"{lacking} keys of charts are not there: their notes can't be opened"
+    if not copies():
+        yield WARN, "no copy of charts' keys lies in CHART_KEY_DIR: `backup make` writes one"
+    elif old := outdated(datetime.now(UTC)):
+        words = "copies are older than CHART_KEY_DAYS: `backup make` removes them"
+        yield WARN, f"{len(old)} {words}"
+    elif not lacking:
+        yield OK, f"all are there, with {len(copies())} copies of them"
+
+
 def _disk() -> Seen:
     used = shutil.disk_usage(settings().data)
     free = used.free / used.total
@@ -261,5 +279,6 @@ LOOKS: dict[str, Callable[[], Seen]] = {
     "on call": _on_call,
     "crisis": _crisis,
     "backup": _backup,
+    "keys of charts": _chart_keys,
     "disk": _disk,
 }

@@ -16,6 +16,12 @@ from api.errors import Unsafe
 MARKS = {doctor.OK: "ok  ", doctor.WARN: "warn", doctor.RED: "RED "}
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
+CHART_KEYS = click.option(
+    "--chart-keys",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A copy of charts' keys; default the newest in CHART_KEY_DIR.",
+)
+
 
 @click.command("doctor")
 def doctor_command() -> None:
@@ -48,11 +54,12 @@ def make_backup_command(to: Path | None, check: bool) -> None:
 
 @backup_group.command("check")
 @click.argument("folder", type=FOLDER)
-def check_backup_command(folder: Path) -> None:
+@CHART_KEYS
+def check_backup_command(folder: Path, chart_keys: Path | None) -> None:
     """Check that a backup is whole and can be read with the keys at hand."""
 
     def work() -> None:
-        backups.check(folder, click.echo)
+        backups.check(folder, click.echo, chart_keys)
         click.echo("The backup is whole.")
 
     _told(work)
@@ -60,11 +67,12 @@ def check_backup_command(folder: Path) -> None:
 
 @click.command("restore")
 @click.argument("folder", type=FOLDER)
-def restore_command(folder: Path) -> None:
+@CHART_KEYS
+def restore_command(folder: Path, chart_keys: Path | None) -> None:
     """Restore a backup into the empty database that the settings name, and check it there."""
 
     def work() -> None:
-        backups.restore(folder, click.echo)
+        backups.restore(folder, click.echo, chart_keys)
         click.echo("Restored. Run `flask --app wsgi migrate` before you serve.")
 
     _told(work)

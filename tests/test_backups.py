@@ -5,16 +5,20 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from click.testing import Result
 from flask import Flask
 from sqlalchemy import select
 
-from api import backups, config, db, field_keys, vault
+from api import backups, config, db, field_keys, schema, vault
+from api.backups import charts
 from api.core.patients import patients
+from api.core.treatment import notes
 from tests import postgres
 from tests.builders import Scene, make_patient
 from tests.conftest import empty_database
@@ -185,3 +189,129 @@ def test_the_commands_say_what_they_do(
     assert again.output.endswith("The backup is whole.\n")
     over = shell("restore", folder)  # type: ignore[operator]
     assert over.exit_code == 1 and "Error:" in over.output
+
+
+SECRET = "Firnwort for the author alone"
+
+
+@pytest.fixture
+def apart(scene: Scene, call: Any, programs: None, tmp_path: Path, monkeypatch: Any) -> Any:
+    """A psychotherapy note; a backup with it, and the copy of charts' keys that goes with that."""
+    monkeypatch.setenv("CHART_KEY_DIR", str(tmp_path / "chart-keys"))
+    config.settings.cache_clear()
+    note = {"kind": "psychotherapy", "text": SECRET}
+    made = call("CT").post(f"/patients/{scene.patient['id']}/notes", note)
+    assert made.status_code == 201
+    folder = backups.make(tmp_path / "shelf", lambda _: None)
+    [copy] = backups.copies()
+    yield made.json, folder, copy
+    monkeypatch.undo()
+    config.settings.cache_clear()
+
+
+def read_restored(note: Any, scene: Scene) -> Any:
+    schema.upgrade()  # lets the application in again
+    with db.transaction():
+        return notes.read_note(scene["CT"].actor, UUID(note["id"]))
+
+
+def shred(scene: Scene) -> None:
+    with db.transaction():
+        notes.shred(scene.clinic_id, [scene.patient["id"]], "retention")
+
+
+def test_a_backup_holds_no_key_of_a_chart_and_with_the_copy_it_is_whole(
+    apart: Any, scene: Scene, tmp_path: Path
+) -> None:
+    note, folder, copy = apart
+    assert told(folder)["counts"]["chart_keys"] == 0  # type: ignore[index]
+    held = json.loads(copy.read_text())["keys"]
+    mine = [row for row in held if row["patient_id"] == str(scene.patient["id"])]
+    whole = (folder / str(told(folder)["file"])).read_bytes()
+    assert len(mine) == 1 and mine[0]["key"].encode() not in whole
+    assert SECRET not in copy.read_text() and oct(copy.stat().st_mode)[-3:] == "600"
+    said: list[str] = []
+    backups.check(folder, said.append)
+    assert any("keys of charts are at hand" in one for one in said)
+    with empty_database(tmp_path):
+        backups.restore(folder, lambda _: None, copy)
+        assert read_restored(note, scene)["text"] == SECRET
+
+
+def test_without_the_copy_of_charts_keys_nothing_is_restored_and_it_says_which(
+    apart: Any, scene: Scene, tmp_path: Path
+) -> None:
+    _note, folder, copy = apart
+    content = json.loads(copy.read_text())
+    [mine] = [row for row in content["keys"] if row["patient_id"] == str(scene.patient["id"])]
+    content["keys"].remove(mine)
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(content))
+    kid = f"chart-{mine['id'].replace('-', '')}"
+    with empty_database(tmp_path), pytest.raises(backups.BadBackup, match=kid):
+        backups.restore(folder, print, other)
+    copy.unlink()
+    with pytest.raises(backups.BadBackup, match=f"no.*lies in CHART_KEY_DIR.*{kid}"):
+        backups.check(folder, print)
+    other.write_text("{}")
+    with pytest.raises(backups.BadBackup, match="is no copy of charts' keys"):
+        backups.check(folder, print, other)
+
+
+def test_a_charts_key_that_was_moved_to_another_chart_is_found(
+    apart: Any, scene: Scene, call: Any, tmp_path: Path
+) -> None:
+    _note, folder, copy = apart
+    content = json.loads(copy.read_text())
+    [mine] = [row for row in content["keys"] if row["patient_id"] == str(scene.patient["id"])]
+    foreign = vault.seal_json(
+        vault.new_chart_key(), "chart_keys.key", db.new_id(), scene.clinic_id, vault.PSYCHOTHERAPY
+    )
+    mine["key"] = foreign
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(content))
+    with pytest.raises(backups.BadBackup, match="^chart-.* can't be opened with the field keys"):
+        backups.check(folder, print, other)
+
+
+def test_once_a_key_is_destroyed_and_its_copies_are_gone_an_old_backup_is_mute(
+    apart: Any, scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note, folder, old = apart
+    shred(scene)
+    monkeypatch.setattr("api.backups.charts.NAME", "chart-keys-2%Y%m%dT%H%M%SZ.json")
+    backups.make(tmp_path / "later", lambda _: None)
+    _old, newer = backups.copies()
+    with empty_database(tmp_path):
+        backups.restore(folder, lambda _: None, newer)
+        gone = read_restored(note, scene)
+        assert gone["text"] is None and gone["destroyed_at"] is not None
+    held = {row["id"]: row["key"] for row in json.loads(old.read_text())["keys"]}
+    now = {row["id"]: row["key"] for row in json.loads(newer.read_text())["keys"]}
+    lost = [one for one in held if held[one] and not now[one]]
+    assert len(lost) == 1, "the copy of before is what still opens it"
+
+
+def test_copies_that_were_replaced_long_ago_are_thrown_away(
+    apart: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _note, _folder, copy = apart
+    content = copy.read_text()
+    names = [f"chart-keys-202601{day:02}T000000Z.json" for day in (1, 2, 3)]
+    for name in names:
+        (copy.parent / name).write_text(content)
+    said: list[str] = []
+    (copy.parent / "chart-keys-of-mine.json").write_text(content)
+    made = charts.write([*charts.read(copy).rows.values()], datetime.now(UTC), said.append)
+    left = {path.name for path in backups.copies()}
+    assert left == {names[2], copy.name, made.name, "chart-keys-of-mine.json"}, "3rd: until today"
+    assert not backups.outdated(datetime.now(UTC))
+
+
+def test_where_keys_are_lost_no_copy_is_thrown_away(apart: Any) -> None:
+    _note, _folder, copy = apart
+    for day in (1, 2):
+        (copy.parent / f"chart-keys-202601{day:02}T000000Z.json").write_text(copy.read_text())
+    said: list[str] = []
+    charts.write([], datetime.now(UTC) + timedelta(seconds=5), said.append)
+    assert len(backups.copies()) == 4 and "not there any more" in said[-1]

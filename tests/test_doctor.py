@@ -16,6 +16,7 @@ from api.access.users import clinics
 from api.core import beats
 from api.core.alerts import alerts
 from api.core.beats import worker_beats
+from api.core.chart_keys import chart_keys
 from api.outbox.letters import letters, write
 from tests.builders import Scene
 from tests.conftest import empty_database
@@ -28,6 +29,30 @@ def levels(name: str) -> list[str]:
 def test_everything_is_looked_at_and_each_has_its_line(scene: Scene) -> None:
     found = [finding.name for finding in doctor.examine()]
     assert set(found) == set(doctor.LOOKS)
+
+
+def test_a_chart_whose_key_is_lost_is_red_and_old_copies_are_warned_of(
+    scene: Scene, call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHART_KEY_DIR", str(tmp_path))
+    config.settings.cache_clear()
+    note = {"kind": "psychotherapy", "text": "For me alone."}
+    assert call("CT").post(f"/patients/{scene.patient['id']}/notes", note).status_code == 201
+    assert levels("keys of charts") == ["warn"], "no copy"
+    for name in ("chart-keys-20260101T000000Z.json", "chart-keys-20260102T000000Z.json"):
+        (tmp_path / name).write_text('{"keys": []}')
+    assert levels("keys of charts") == ["warn"], "an old copy"
+    (tmp_path / "chart-keys-20260101T000000Z.json").unlink()
+    assert levels("keys of charts") == ["ok"]
+    mine = chart_keys.c.clinic_id == scene.clinic_id
+    with db.transaction() as store:
+        [row] = store.rows(select(chart_keys).where(mine))
+        store.execute(delete(chart_keys).where(mine))
+    assert levels("keys of charts") == ["red"]
+    with db.transaction() as store:  # other tests look through this database
+        store.execute(chart_keys.insert().values(**row))
+    monkeypatch.undo()
+    config.settings.cache_clear()
 
 
 def test_a_worker_that_is_silent_is_red(scene: Scene) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import select
 from api import config, db, field_key_commands, field_keys, vault
 from api.access.users import accounts, blind_email, email_of
 from api.core import resealing
+from api.core.treatment import notes
 from api.errors import Unavailable, Unsafe
 from tests import builders
 from tests.conftest import empty_database
@@ -28,6 +29,7 @@ KILLS: Final = int(os.environ.get("RESEAL_KILLS", "3"))
 RESEAL: Final = """
 from wsgi import app
 from api.core import resealing
+from api.core.treatment import notes
 resealing.AT_ONCE = 20
 print("begins", flush=True)
 resealing.reseal(lambda done: print(done, flush=True))
@@ -96,6 +98,68 @@ def test_killed_anywhere_everything_can_still_be_read(shell: Any, tmp_path: Path
     done = shell("reseal")
     assert done.exit_code == 0 and resealing.left() == {}, done.output
     assert contacts() == written
+
+
+def test_of_charts_the_keys_are_sealed_anew_and_not_the_notes(shell: Any) -> None:
+    with db.transaction():
+        scene = builders.make_scene()
+        value = {"kind": "psychotherapy", "text": "Firnwort"}
+        made = notes.write_patient_note(scene["CT"].actor, scene.patient["id"], value)
+        lies = raw_rows("psychotherapy_notes")
+        old = raw_rows("chart_keys")
+    assert shell("rotate-field").exit_code == 0 and shell("reseal").exit_code == 0
+    with db.transaction():
+        assert raw_rows("psychotherapy_notes") == lies
+        [before], [after] = old, raw_rows("chart_keys")
+        assert before["key"] != after["key"] and field_keys.current() in after["key"]
+        assert notes.read_note(scene["CT"].actor, made["id"])["text"] == "Firnwort"
+
+
+def raw_rows(name: str) -> list[db.Values]:
+    table = db.metadata.tables[name]
+    return db.store().rows(select(table).order_by(table.c.id))
+
+
+def test_killed_on_their_way_to_charts_keys_all_notes_can_be_read(
+    shell: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHART_KEYS", "later")
+    config.settings.cache_clear()
+    written: dict[Any, str] = {}
+    with db.transaction():
+        scene = builders.make_scene()
+        for number in range(300):
+            value = {"kind": "psychotherapy", "text": f"Firnwort {number}"}
+            made = notes.write_patient_note(scene["CT"].actor, scene.patient["id"], value)
+            written[made["id"]] = value["text"]
+    monkeypatch.delenv("CHART_KEYS")
+    config.settings.cache_clear()
+    chance, halfway = random.Random(24), 0
+    env = {**os.environ, "FRESHTRAIL_DATA": str(tmp_path)}
+    for _kill in range(KILLS):
+        command = [sys.executable, "-c", RESEAL]
+        running = subprocess.Popen(command, cwd=HOUSE, env=env, stdout=subprocess.PIPE)
+        assert running.stdout is not None
+        for _batch in range(chance.randrange(2, 9)):
+            running.stdout.readline()
+        running.send_signal(signal.SIGKILL)
+        running.communicate()
+        assert running.returncode == -signal.SIGKILL, "killed, and not done"
+        halfway += 0 < sum(resealing.left().values()) < 2 * len(written)
+        assert said(scene, written) == written
+    assert halfway
+    assert shell("reseal").exit_code == 0 and resealing.left() == {}
+    assert said(scene, written) == written
+    with db.transaction():
+        rows = raw_rows("psychotherapy_notes") + raw_rows("psychotherapy_note_versions")
+        [key] = raw_rows("chart_keys")
+    assert {vault.chart_key_of(row["text"]) for row in rows} == {key["id"]}
+
+
+def said(scene: Any, written: Any) -> dict[Any, str]:
+    """What the notes say, to their author."""
+    with db.transaction():
+        return {one: notes.read_note(scene["CT"].actor, one)["text"] for one in written}
 
 
 def test_a_key_is_retired_only_when_nothing_lies_under_it(

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, make_url, select, text
 
 from api import db, field_keys
 from api.audit import inspecting as trails
-from api.backups import shelf
+from api.backups import charts, shelf
+from api.backups.charts import BadBackup
 from api.backups.making import POSTGRES, connected, count, run
 from api.config import settings
 from api.errors import Unavailable
@@ -18,15 +19,12 @@ SAMPLE = 20
 """Rows of each table whose protected columns are opened."""
 
 
-class BadBackup(Exception):
-    """The backup can't be trusted; the message says why, for people."""
-
-
-def check(folder: Path, say: Callable[[str], None]) -> None:
+def check(folder: Path, say: Callable[[str], None], keys: Path | None = None) -> None:
     """Check a backup and write down that it was found whole; raises `BadBackup`.
 
     Its hash, the counts of all tables, foreign keys, and a sample of protected columns of every
-    table, opened with the keys at hand. A dump of PostgreSQL is restored into a database of its
+    table, opened with the keys at hand; those of charts are in the copy `keys`, or in the newest
+    that lies in `CHART_KEY_DIR`. A dump of PostgreSQL is restored into a database of its
     own for it, which needs the right to make one.
     """
     manifest = _manifest(folder)
@@ -35,7 +33,7 @@ def check(folder: Path, say: Callable[[str], None]) -> None:
         raise BadBackup(f"{file.name} is not what was written: its SHA-256 differs.")
     say("The file is what was written.")
     with _opened(file) as connection:
-        inspect(connection, manifest, say)
+        inspect(connection, manifest, say, charts.read(keys))
     shelf.say_checked(folder)
 
 
@@ -78,7 +76,12 @@ def load(file: Path, url: Any) -> None:
     )
 
 
-def inspect(connection: Connection, manifest: dict[str, Any], say: Callable[[str], None]) -> None:
+def inspect(
+    connection: Connection,
+    manifest: dict[str, Any],
+    say: Callable[[str], None],
+    copy: charts.Copy,
+) -> None:
     """Look through a database for what the manifest says of it; raises `BadBackup`."""
     _inspect_counts(connection, manifest["counts"])
     say(f"All {len(manifest['counts'])} tables have the rows they had.")
@@ -90,7 +93,10 @@ def inspect(connection: Connection, manifest: dict[str, Any], say: Callable[[str
         raise BadBackup(f"Field keys are not at hand: {', '.join(sorted(lacking))}.")
     _inspect_trail(connection)
     say("The audit trail is as it was written.")
-    say(f"{_inspect_sealed(connection)} protected rows were opened.")
+    ring = charts.ring_for(connection, copy)
+    gone = sum(key is None for key in ring.values())
+    say(f"{len(ring)} keys of charts are at hand, {gone} of them destroyed.")
+    say(f"{_inspect_sealed(connection, ring)} protected rows were opened.")
 
 
 def _inspect_trail(connection: Connection) -> None:
@@ -117,7 +123,7 @@ def _inspect_sqlite(connection: Connection) -> None:
         raise BadBackup(f"A row of {broken[0]} names one of {broken[2]} that is not there.")
 
 
-def _inspect_sealed(connection: Connection) -> int:
+def _inspect_sealed(connection: Connection, ring: dict[str, bytes | None]) -> int:
     opened = 0
     for table in db.metadata.sorted_tables:
         if not db.sealed_columns(table) or not {"id", "clinic_id"} <= {*table.c.keys()}:
@@ -125,7 +131,7 @@ def _inspect_sealed(connection: Connection) -> int:
         newest = select(table).order_by(table.c.id.desc()).limit(SAMPLE)
         for row in connection.execute(newest).mappings():
             try:
-                db.reveal(table, dict(row))
+                db.reveal(table, dict(row), (), ring)
             except Unavailable:
                 raise BadBackup(f"A protected column of {table.name} can't be opened.") from None
             opened += any(row[name] is not None for name in db.sealed_columns(table))

@@ -14,11 +14,13 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 from api import db, field_keys, schema
-from api.backups import shelf
+from api.backups import charts, shelf
 from api.config import settings
 from api.errors import Unsafe
 
 SQLITE, POSTGRES = "database.sqlite", "database.dump"
+WITHOUT = "chart_keys"
+"""The table whose rows no backup holds."""
 Say = Callable[[str], None]
 
 
@@ -28,22 +30,29 @@ def make(to: Path, say: Say) -> Path:
     url = make_url(settings().backup_url or settings().owner_url)
     say(f"Backing up to {folder}...")
     made = _copy_sqlite if url.get_backend_name() == "sqlite" else _dump_postgres
-    file, counts = made(url, folder)
+    file, counts, keys = made(url, folder)
+    now = datetime.now(UTC)
+    beside = charts.write(keys, now, say)
     manifest = {
-        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "made_at": now.isoformat(timespec="seconds"),
         "schema": schema.head(),
         "file": file.name,
         "bytes": file.stat().st_size,
         "sha256": shelf.digest(file),
         "counts": counts,
         "keys": field_keys.key_ids(),
+        "chart_keys": beside.name,
     }
     shelf.write_manifest(folder, manifest)
     say(f"{sum(counts.values())} rows of {len(counts)} tables, {file.stat().st_size} bytes.")
     return folder
 
 
-def _copy_sqlite(url: URL, folder: Path) -> tuple[Path, dict[str, int]]:
+Made = tuple[Path, dict[str, int], list[db.Values]]
+"""The copy, the counts of what is in it, and the keys of charts, which are not."""
+
+
+def _copy_sqlite(url: URL, folder: Path) -> Made:
     file = folder / SQLITE
     source = f"file:{url.database}?mode=ro"
     with (
@@ -54,17 +63,19 @@ def _copy_sqlite(url: URL, folder: Path) -> tuple[Path, dict[str, int]]:
         copy.execute("PRAGMA journal_mode=DELETE")
     file.chmod(0o600)
     with connected(f"sqlite:///{file}") as connection:
-        return file, count(connection)
+        keys = charts.take_out(connection)
+        return file, count(connection), keys
 
 
-def _dump_postgres(url: URL, folder: Path) -> tuple[Path, dict[str, int]]:
+def _dump_postgres(url: URL, folder: Path) -> Made:
     file = folder / POSTGRES
     with connected(url, isolation_level="REPEATABLE READ") as connection:
         snapshot = connection.execute(text("SELECT pg_export_snapshot()")).scalar_one()
-        counts = count(connection)
-        run("pg_dump", url, f"--snapshot={snapshot}", "--format=custom", f"--file={file}")
+        counts, keys = count(connection) | {WITHOUT: 0}, charts.take(connection)
+        what = (f"--snapshot={snapshot}", f"--exclude-table-data=public.{WITHOUT}")
+        run("pg_dump", url, *what, "--format=custom", f"--file={file}")
     file.chmod(0o600)
-    return file, counts
+    return file, counts, keys
 
 
 @contextmanager

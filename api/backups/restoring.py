@@ -7,18 +7,23 @@ from pathlib import Path
 from sqlalchemy import inspect as looking, make_url
 from sqlalchemy.engine import URL
 
-from api.backups import shelf
-from api.backups.checking import BadBackup, check, inspect, load
+from api.backups import charts, shelf
+from api.backups.charts import BadBackup
+from api.backups.checking import check, inspect, load
 from api.backups.making import SQLITE, connected
 from api.config import settings
 
 
-def restore(folder: Path, say: Callable[[str], None]) -> None:
+def restore(folder: Path, say: Callable[[str], None], keys: Path | None = None) -> None:
     """Restore a backup into the database of the settings, which must be empty.
+
+    The keys of charts come from the copy `keys`, or the newest in `CHART_KEY_DIR`: what was
+    destroyed since the backup was made stays destroyed.
 
     Raises `BadBackup` when the backup is not whole, of another engine, or the place is taken.
     """
-    check(folder, say)
+    copy = charts.read(keys)
+    check(folder, say, copy.path)
     manifest = shelf.read_manifest(folder)
     url = make_url(_address())
     to_sqlite = url.get_backend_name() == "sqlite"
@@ -30,7 +35,8 @@ def restore(folder: Path, say: Callable[[str], None]) -> None:
         _refuse_filled(url)
         load(folder / manifest["file"], url)
     with connected(url) as connection:
-        inspect(connection, manifest, say)
+        inspect(connection, manifest, say, copy)
+        say(f"{charts.bring_back(connection, copy)} keys of charts were brought back.")
 
 
 def _address() -> str:

@@ -114,14 +114,21 @@ def test_a_key_moved_to_another_row_opens_nothing(scene: Scene, across: str) -> 
         store.execute(moved)
     with pytest.raises(Unavailable):
         read(scene, made["id"])
+    with db.transaction() as store:  # other tests look through this database
+        store.execute(update(keys).where(keys.c.id == mine["id"]).values(key=mine["key"]))
+    assert read(scene, made["id"])["text"] == SECRET
 
 
 def test_a_note_whose_key_is_lacking_is_not_answered_as_empty(scene: Scene) -> None:
     made = apart(scene)
+    [key] = raw(keys, scene.clinic_id)
     with db.transaction() as store:
         store.execute(keys.delete().where(keys.c.clinic_id == scene.clinic_id))
     with pytest.raises(Unavailable):
         read(scene, made["id"])
+    with db.transaction() as store:  # other tests look through this database
+        store.execute(keys.insert().values(**key))
+    assert read(scene, made["id"])["text"] == SECRET
 
 
 def test_once_the_key_is_destroyed_its_author_is_told_that_the_words_are_gone(

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from base64 import b64encode, urlsafe_b64encode
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -10,9 +11,11 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url, select, text
 
-from api import config, db
+from api import backups, config, db
+from api.access.users import clinics_there
+from api.core.chart_keys import chart_keys
 from tests import builders, postgres, roles
 from tests.conftest import Caller, empty_database
 
@@ -61,6 +64,32 @@ def plant(app: Flask) -> None:
         ps.post(f"{chart}/insights", {"text": PLANTED["answer"]}),
     ]
     assert [one.status_code for one in sent] == [201] * len(sent), [one.text for one in sent]
+
+
+def rows_of_keys() -> list[db.Values]:
+    """The keys of charts as they lie in the database; there is one."""
+    with db.transaction() as store:
+        clinic_ids = clinics_there(store)
+    rows: list[db.Values] = []
+    for clinic_id in clinic_ids:
+        mine = select(chart_keys).where(chart_keys.c.clinic_id == clinic_id)
+        with db.within(clinic_id), db.transaction() as store:
+            rows += store.rows(mine)
+    return rows
+
+
+def keys_of_charts() -> list[bytes]:
+    """Every chart's key in the spellings in which it could lie somewhere."""
+    found: list[bytes] = []
+    for row in rows_of_keys():
+        key = db.open_chart_key(row["key"], row["id"], row["clinic_id"])
+        found += [
+            key,
+            key.hex().encode(),
+            urlsafe_b64encode(key).rstrip(b"="),
+            b64encode(key),
+        ]
+    return found
 
 
 def in_files(folder: Path) -> bytes:
@@ -114,6 +143,27 @@ def test_no_word_of_a_patients_lies_in_the_files(stolen: bytes) -> None:
         for part in (words, words.split()[0]):
             assert part.encode() not in stolen, what
     assert all(word.encode() in stolen for word in CLEAR), "the search did look at the right files"
+    spelled = keys_of_charts()
+    assert len(spelled) == 4 and not any(key in stolen for key in spelled)
+
+
+def test_no_backup_holds_the_key_of_a_chart(
+    stolen: bytes, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [row] = rows_of_keys()
+    sealed, nonce = row["key"].encode(), row["key"].split(".")[2].encode()
+    assert sealed in stolen, "it lies in the database, sealed"
+    programs, why = postgres.find_programs()
+    if database == "postgres":
+        if programs is None:
+            pytest.fail(f"there is no pg_dump: {why}")
+        monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    folder = backups.make(tmp_path / "shelf", lambda _: None)
+    file = next(path for path in folder.iterdir() if path.name.startswith("database."))
+    held = file.read_bytes()
+    if database == "postgres":  # a dump is compressed
+        held = subprocess.run(["pg_restore", "--file=-", file], capture_output=True).stdout
+    assert CLEAR[0].encode() in held and sealed not in held and nonce not in held
 
 
 def test_a_dump_as_the_application_is_refused_rather_than_partial(

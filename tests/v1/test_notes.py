@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from api import clock, db
 from api.access.policies import Role
+from api.core.treatment import notes
 from tests import builders
 from tests.core import noting
 from tests.v1.conftest import is_problem
@@ -189,6 +191,35 @@ def test_nobody_signs_without_a_fresh_sign_in(call: Any, scene: Any, session: st
         answer = ct.post(path, body)
         assert is_problem(answer, 401)
         assert "insufficient_user_authentication" in answer.headers["WWW-Authenticate"]
+
+
+def test_of_a_psychotherapy_note_whose_key_is_destroyed_its_author_reads_when(
+    call: Any, scene: Any, chart: str
+) -> None:
+    ct, told = call("CT"), {"kind": "psychotherapy", "text": "Firnwort alone."}
+    key = {"idempotency-key": uuid4().hex}
+    made = ct.post(f"{chart}/notes", told, **key)
+    again = ct.post(f"{chart}/notes", told, **key)
+    assert again.json == made.json and again.headers["Idempotent-Replayed"] == "true"
+    one = f"/notes/{made.json['id']}"
+    ct.post(f"{one}/sign", {})
+    with db.transaction():
+        notes.shred(scene.clinic_id, [scene.patient["id"]], "retention")
+    gone = ct.get(one)
+    assert gone.status_code == 200 and "Firnwort" not in gone.text
+    assert (gone.json["text"], gone.json["allowed"]) == (None, []) and gone.json["destroyed_at"]
+    listed = ct.get(f"{chart}/notes?kind=psychotherapy")
+    history = ct.get(f"{one}/versions")
+    for answer in (listed, history):
+        assert answer.status_code == 200 and "Firnwort" not in answer.text
+        assert {row["text"] for row in answer.json["items"]} == {None}
+        assert {row["destroyed_at"] for row in answer.json["items"]} == {gone.json["destroyed_at"]}
+    added = ct.post(f"{one}/addenda", {"text": "More."})
+    assert (added.status_code, added.json["allowed"]) == (409, [])
+    assert ct.post(f"{chart}/notes", told, **key).status_code == 404, "nor is it replayed"
+    plain = ct.post(f"{chart}/notes", {"kind": "progress", "text": "We spoke."})
+    assert plain.json["destroyed_at"] is None
+    assert ct.delete(one, gone.json["version"]).status_code == 204
 
 
 def test_words_of_a_psychotherapy_note_taken_back_are_not_replayed(call: Any, session: str) -> None:
