@@ -33,6 +33,8 @@ def rotate_field_command() -> None:
 def reseal_command() -> None:
     """Seal with the current field key what lies under those before it; may be stopped any time.
 
+    Psychotherapy notes that lie under their clinic's key go under their chart's.
+
     Exit status 1: something is left, held by others; run it again.
     """
     ahead = sum(resealing.left().values())

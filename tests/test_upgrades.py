@@ -140,7 +140,7 @@ def old_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def journey(server: faults.Server) -> dict[str, str]:
-    """A goal, its practice, a step and an answered check-in; every id by its path."""
+    """A goal, its practice, a step, a moment, a note and a check-in; every id by its path."""
     base = f"http://127.0.0.1:{server.port}"
     tokens = {who: fuzz.token(base, f"{who}@demo.example") for who in ("clinician", "patient")}
 
@@ -159,10 +159,12 @@ def journey(server: faults.Server) -> dict[str, str]:
     said["answers"] = {f"phq9-{number}": 0 for number in range(1, 10)}
     answered = ask("patient", f"{chart}/check-ins", said)
     moment = ask("patient", f"{chart}/moments", {"text": "The light."})
+    alone = {"kind": "psychotherapy", "text": "For me alone."}
+    note = ask("clinician", f"{chart}/notes", alone)
     for path in (chart, f"{chart}/outcomes?instrument=phq-9", "/worklist", f"{chart}/sessions"):
         ask("clinician", path)
     assert ask("patient", "/me/today")
-    made = {"goals": goal, "practices": practice, "steps": step, "moments": moment}
+    made = {"goals": goal, "practices": practice, "steps": step, "moments": moment, "notes": note}
     return {f"/{kind}/{row['id']}": row["id"] for kind, row in made.items()} | {
         f"/check-ins/{answered['id']}": answered["id"]
     }
@@ -185,8 +187,14 @@ def migrate(server: faults.Server, *words: str) -> None:
     assert told.returncode == 0, told.stderr
 
 
-WRITTEN = 5 * 5
-"""Five journeys of five records each."""
+WRITTEN = 5 * 6
+"""Five journeys of six records each."""
+
+
+@pytest.fixture(autouse=True)
+def _may_go_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the page says for as long as the old version may read what the new one wrote."""
+    monkeypatch.setenv("CHART_KEYS", "later")
 
 
 def upgraded(folder: Path, url: str, tree: Path) -> dict[str, str]:

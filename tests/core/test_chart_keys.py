@@ -7,12 +7,13 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from api import config, db, vault
+from api.access.policies import Role
 from api.audit import trail
-from api.core import merges, resealing
+from api.core import holds, merges, resealing
 from api.core.chart_keys import chart_keys as keys
 from api.core.treatment import notes
 from api.core.treatment.notes import tables
-from api.errors import Unavailable
+from api.errors import Conflict, Unavailable
 from tests import builders
 from tests.builders import Scene
 from tests.core.noting import held_session, ids, note, refused
@@ -166,6 +167,19 @@ def test_what_is_written_afterwards_lies_under_a_new_key(scene: Scene) -> None:
     new = apart(scene)
     assert read(scene, new["id"])["text"] == SECRET and read(scene, old["id"])["text"] is None
     assert [row["destroyed_at"] is None for row in raw(keys, scene.clinic_id)] == [False, True]
+
+
+def test_under_a_legal_hold_no_key_is_destroyed(scene: Scene) -> None:
+    made = apart(scene)
+    officer = builders.make_person(scene.clinic_id, Role.PRIVACY_OFFICER)
+    with db.transaction():
+        hold = holds.place_hold(officer.actor, scene.patient["id"], {"reason": "A court asks."})
+    with pytest.raises(Conflict):
+        shred(scene)
+    assert read(scene, made["id"])["text"] == SECRET
+    with db.transaction():
+        holds.release_hold(officer.actor, hold["id"])
+    assert shred(scene) == 2 and read(scene, made["id"])["text"] is None
 
 
 def test_the_deed_that_destroys_names_the_chart_in_the_trail(scene: Scene) -> None:

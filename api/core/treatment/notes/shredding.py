@@ -3,11 +3,12 @@
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Table, or_, select
+from sqlalchemy import Table, func, or_, select
 
 from api import vault
 from api.audit import trail
 from api.core import chart_keys
+from api.core.holds import refuse_held
 from api.core.treatment.notes.tables import psychotherapy_note_versions, psychotherapy_notes
 from api.db import Values, conceal, sealed_columns, store
 
@@ -20,14 +21,17 @@ def shred(clinic_id: UUID, charts: list[UUID], reason: str) -> int:
     versions nobody reads any more.
 
     What lies under no key of theirs is blanked, what is another chart's is brought under its own
-    key first. The deed that is under way names the charts; whoever calls has asked who may.
+    key first. The deed that is under way names the charts; whoever calls has asked who may. Raises
+    `Conflict` while one of them is under a legal hold.
     """
+    for chart in charts:
+        refuse_held(clinic_id, chart)
     trail.touches(charts)
     counted = 0
     for table in APART:
         _rescue(table, clinic_id, charts)
         theirs = [table.c.clinic_id == clinic_id, table.c.patient_id.in_(charts)]
-        counted += len(store().rows(select(table.c.id).where(*theirs)))
+        counted += store().execute(select(func.count()).where(*theirs)).scalar_one()
         foreign = or_(table.c.chart_key_id.is_(None), table.c.chart_key_id.not_in(_of(charts)))
         half = (table.c[name].not_like(f"v1.{vault.CHARTS}%") for name in EMPTY)
         blank = table.update().where(*theirs, or_(foreign, *half))
