@@ -1,13 +1,14 @@
 """Provenance: who wrote each resource of a chart, made of the same rows as the resource itself.
 
-Its id is that of its target behind a code for the target's type.
+Of a later version it names who made that one. Its id is that of its target behind a code for the
+target's type.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from api.access.policies import Actor
-from api.core.ehr import is_by_staff
+from api.core.ehr import is_by_staff, staff_of, with_maker
 from api.fhir.datatypes import HL7, US_CORE, Json, coding, concept, instant, reference
 from api.fhir.kind import Kind, Made, Part
 from api.fhir.parameters import date, reference as pointing
@@ -26,8 +27,19 @@ CUSTODIAN: Final = concept(
 ACTIVITY: Final = ("CREATE", "create"), ("UPDATE", "revise")
 
 
+def _writer(reader: Actor, part: Part, row: dict[str, Any]) -> Json | None:
+    """Who wrote this version: the patient, a clinician, or where neither is known the clinic."""
+    if "made_role" not in row or row["version"] == 1:
+        return _author(reader, part, row)
+    if row["made_role"] == "patient":
+        return reference("Patient", row.get("patient_id", row["id"]))
+    if row["made_by"] is not None and row["made_by"] in staff_of(reader):
+        return reference("Practitioner", row["made_by"])
+    return reference("Organization", row["clinic_id"])
+
+
 def _author(reader: Actor, part: Part, row: dict[str, Any]) -> Json | None:
-    """Who wrote it: the patient, a clinician, or where neither is known the clinic."""
+    """Who wrote it first."""
     is_patients = "patient" in (row.get("author_kind"), row.get("answered_by"))
     if is_patients:
         return reference("Patient", row["patient_id"])
@@ -42,7 +54,7 @@ def _over(kind: Kind, part: Part) -> Part:
 
     def make(reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
         clinic = reference("Organization", row["clinic_id"])
-        who = _author(reader, part, row)
+        who = _writer(reader, part, row)
         for made in part.make(reader, row):
             suffix = f"-{made.suffix}" if made.suffix else ""
             code, display = ACTIVITY[row.get("version", 1) > 1]
@@ -59,7 +71,8 @@ def _over(kind: Kind, part: Part) -> Part:
             profiles = (f"{US_CORE}provenance",)
             yield Made(body, made.suffix, profiles, made.updated_at, made.version)
 
-    return Part(part.source, make, prefix=f"{kind.code}-", digest=part.digest, singly=part.singly)
+    source, prefix = with_maker(part.source), f"{kind.code}-"
+    return Part(source, make, prefix=prefix, digest=part.digest, singly=part.singly)
 
 
 def over(kinds: Sequence[Kind]) -> Kind:

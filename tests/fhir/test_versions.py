@@ -222,3 +222,28 @@ def test_nothing_readable_of_former_versions_lies_in_the_database(mine: Client) 
         rows = store.rows(select(record_versions))
     mine_too = [row for row in rows if str(row["record_id"]) == first["id"]]
     assert mine_too and "canary" not in json.dumps(rows, default=str)
+
+
+def test_provenance_names_who_made_each_version(scene: Scene, ehr: Client) -> None:
+    with db.transaction():
+        charts.let_see_all(scene.clinic_id)
+        goal = builders.make_goal(scene.patient)
+    changes = (("CT", "on_hold"), ("PS", "completed"))
+    version = goal["version"]
+    for actor, status in changes:
+        with db.transaction():
+            said = {"lifecycle_status": status}
+            version = goals.change_goal(scene[actor].actor, goal["id"], version, said)["version"]
+    theirs = f"Patient/{scene.patient['id']}"
+    named = [theirs, f"Practitioner/{scene['CT'].user_id}"]
+    at = f"/Provenance/goa-{goal['id']}"
+
+    def who(told: dict[str, Any]) -> str:
+        return str(told["agent"][0]["who"]["reference"])
+
+    assert [who(e["resource"]) for e in entries(ehr, f"{at}/_history")][:2] == named
+    assert who(ehr.get(at).json) == named[0]
+    assert who(ehr.get(f"{at}/_history/3").json) == named[0]
+    assert who(ehr.get(f"{at}/_history/2").json) == named[1]
+    [found] = ehr.every(f"/Provenance?target=Goal/{goal['id']}")
+    assert who(found) == named[0]

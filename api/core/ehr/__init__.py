@@ -14,13 +14,21 @@ from api.core.ehr.care import (
 )
 from api.core.ehr.changes import list_changes
 from api.core.ehr.dosing import DOSED, DOSES, EVENTS, PLANS, VITALS
-from api.core.ehr.former import BEGINNING, Versions, list_versions
+from api.core.ehr.former import BEGINNING, Versions, list_versions, with_maker
 from api.core.ehr.identifiers import numbered
 from api.core.ehr.listing import change_referral, list_entry, refer_patient, relist_entry
 from api.core.ehr.measures import ANSWERS, CHECK_INS, GOALS, QUESTIONNAIRES, TRAILS
 from api.core.ehr.oversight import AUDIT
 from api.core.ehr.people import CLINIC, CONTACTS, GROUP, MERGED, PATIENTS, STAFF, TEAMS, sought
-from api.core.ehr.reading import count_records, enter, is_by_staff, list_records, set_out, tell
+from api.core.ehr.reading import (
+    count_records,
+    enter,
+    is_by_staff,
+    list_records,
+    set_out,
+    staff_of,
+    tell,
+)
 from api.core.ehr.sending import (
     find_shown,
     hear_refused,
@@ -93,5 +101,7 @@ __all__ = [
     "list_records",
     "numbered",
     "sought",
+    "staff_of",
+    "with_maker",
     "tell",
 ]

@@ -1,11 +1,11 @@
 """Versions of a record as an EHR reads them: as it stands, and as it was, the newest first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Column, Select, select
 
 from api.access.policies import Actor
 from api.core import gate
@@ -16,6 +16,10 @@ from api.db import Values, store, versions
 from api.db.versions import record_versions
 
 BEGINNING: Final = datetime(1900, 1, 1, tzinfo=UTC)
+
+
+MADE_BY, MADE_ROLE = "made_by", "made_role"
+"""Who made a version, and in what role; both None of the first one."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,38 @@ def list_versions(
         kept = [dict(row) for row in rows]
         source.beside(actor, rows)
         rows = [row | _then(before) for row, before in zip(rows, kept, strict=True)]
+    if MADE_BY in now:
+        _put_makers(actor, source.table, record_id, rows)
     return [*newest, *rows], following
+
+
+def with_maker(source: Source) -> Source:
+    """The same records, beside each who made the version that stands: `made_by`, `made_role`.
+
+    Who replaced a version made the next one.
+    """
+    if source.former is None or source.table is None:
+        return source
+    v, c = record_versions.c, source.table.c
+    its = (v.clinic_id == c.clinic_id, v.record_id == c.id, v.kind == source.table.name)
+
+    def told(column: Column[Any], name: str) -> Any:
+        return select(column).where(*its, v.number == c.version - 1).scalar_subquery().label(name)
+
+    more = (told(v.replaced_by, MADE_BY), told(v.replaced_role, MADE_ROLE))
+    return replace(source, columns=(*source.columns, *more))
+
+
+def _put_makers(actor: Actor, table: Any, record_id: UUID | str, rows: list[Values]) -> None:
+    """Put who made each former version in place of who made the one that stands."""
+    v = record_versions.c
+    before = [row["version"] - 1 for row in rows]
+    mine = (v.clinic_id == actor.clinic_id, v.record_id == record_id, v.kind == table.name)
+    made = select(v.number, v.replaced_by, v.replaced_role).where(*mine, v.number.in_(before))
+    makers = {one["number"]: one for one in store().rows(made)} if rows else {}
+    for row in rows:
+        maker = makers.get(row["version"] - 1, {})
+        row[MADE_BY], row[MADE_ROLE] = maker.get("replaced_by"), maker.get("replaced_role")
 
 
 def _is_asked(row: Values, asked: Versions) -> bool:
