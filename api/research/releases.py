@@ -99,15 +99,33 @@ def list_releases(actor: Actor, project_id: Any, asked: Any) -> Listing:
     return release.list_releases(actor, project_id, asked)
 
 
-@blp.offer("POST", ALL, "research_release:make", answer=ReleaseSchema, status=202, errors=(409,))
+@blp.offer(
+    "POST",
+    ALL,
+    "research_release:make",
+    answer=ReleaseSchema,
+    status=202,
+    errors=(409,),
+    location="/research/v1/projects/{project_id}/releases/{number}",
+)
 def request_release(actor: Actor, project_id: Any) -> Values:
     """Ask for the next release.
 
-    The worker makes it; the list tells how far it is. 409 while one is made, or too soon after
+    The worker makes it; `Location` tells how far it is. 409 while one is made, or too soon after
     the last (`RELEASE_SPACING_DAYS`; limited data sets keep no distance). 403 in a project of tier
     C while no agreement in force names you.
     """
     return release.request_release(actor, project_id)
+
+
+@blp.offer("GET", ONE, "research_release:read", answer=ReleaseSchema, derived=True, keyed=True)
+def read_release(actor: Actor, project_id: Any, number: int) -> Values:
+    """Read how far a release is.
+
+    `ready` once it can be fetched; what was refused says by which rule. A project key opens this
+    too.
+    """
+    return release.read_release(actor, project_id, number)
 
 
 @blp.offer("GET", f"{ONE}/manifest", "research_release:read", answer=ManifestSchema, keyed=True)

@@ -205,9 +205,16 @@ def _answer(plan: Offer, actor: Actor | None, result: Any, given: dict[str, Any]
         if plan.method == "GET" and not plan.derived and _is_unchanged(version):
             response.status_code = 304
             response.set_data(b"")
-    if plan.location is not None and response.status_code == 201:
-        response.headers["Location"] = plan.location.format(**{**given, "id": result["id"]})
+    if plan.location is not None and response.status_code in (201, _taken(plan)):
+        response.headers["Location"] = plan.location.format(
+            **{**result, **given, "id": result["id"]}
+        )
     return response
+
+
+def _taken(plan: Offer) -> int | None:
+    """202 where that is the plain answer: what was asked for is there, and is being made."""
+    return 202 if plan.status == 202 else None
 
 
 def _outcome(plan: Offer, result: Any) -> tuple[int, type[Show] | None] | None:

@@ -45,9 +45,14 @@ def released(application: Flask, made: Clinic) -> str:
         caller = Caller(application.test_client(), made.analyst.token)
         asked = caller.post(f"{DOOR}/{made.project_id}/releases")
         assert asked.status_code == 202 and asked.json["state"] == "waiting", asked.text
+        at = asked.headers["Location"]
+        assert at == f"{DOOR}/{made.project_id}/releases/1"
+        assert caller.get(at).json["state"] == "waiting"
+        assert caller.get(f"{DOOR}/{made.project_id}/releases/2").status_code == 404
         again = caller.post(f"{DOOR}/{made.project_id}/releases")
         assert again.status_code == 409 and again.json["state"] == "running"
         let_the_worker_run()
+        assert caller.get(at).json["state"] == "ready"
         listed = caller.get(f"{DOOR}/{made.project_id}/releases").json["items"]
         assert [(r["number"], r["state"], r["progress_percent"]) for r in listed] == [
             (1, "ready", 100)

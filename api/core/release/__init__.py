@@ -31,6 +31,7 @@ from api.core.release.releases import (
     open_file as open_file,
     read_cube as read_cube,
     read_manifest as read_manifest,
+    read_release as read_release,
     request_release as request_release,
 )
 from api.core.release.shapes import shapes as shapes
@@ -74,6 +75,7 @@ __all__ = [
     "read_cube",
     "read_manifest",
     "read_project",
+    "read_release",
     "record_agreement",
     "request_release",
     "revoke_key",

@@ -46,6 +46,16 @@ def list_releases(actor: Actor, project_id: UUID, asked: Page) -> Listing:
     return listing
 
 
+def read_release(actor: Actor, project_id: UUID, number: int) -> Values:
+    """A release, ready or not: how far it is."""
+    find_project(actor, READ, project_id, to_read=True)
+    r = research_releases.c
+    mine = [r.clinic_id == actor.clinic_id, r.project_id == project_id]
+    row = found(store().row(select(research_releases).where(*mine, r.number == number)))
+    trail.about(research_releases.name, row["id"])
+    return _show(row)
+
+
 def request_release(actor: Actor, project_id: UUID) -> Values:
     """Ask for the next release; the worker makes it."""
     project = find_project(actor, "research_release:make", project_id, to_read=True)
