@@ -1,5 +1,6 @@
 """A bulk export on its way: how far it is, its end, and a worker that is killed."""
 
+import tracemalloc
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,8 @@ from api.access.policies import Actor
 from api.core.ehr.exports import Order, Piece, orders, packing, work
 from api.core.ehr.exports.tables import RUNNING, bulk_chunks, bulk_exports
 from api.fhir import bulk_making
+from tests import builders
+from tests.builders import Scene
 from tests.fhir.charts import Client
 from tests.fhir.exporting import db_id, export, fetched, kick, manifest, of_one_member, worked
 
@@ -100,3 +103,25 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(
     told = manifest(ehr, at)
     again = {one["type"]: fetched(ehr, one["url"]) for one in told["output"]}
     assert pieces > 20 and again == whole
+
+
+def test_memory_does_not_grow_with_the_rows(
+    ehr: Client, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_making, "CHUNK", 10)
+
+    def peak(more: int) -> int:
+        with db.transaction():
+            for _ in range(more):
+                builders.make_goal(scene.patient)
+        kick(ehr, "/$export?_type=Goal")
+        tracemalloc.start()
+        try:
+            worked()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(20)  # what is made once is made now
+    few, many = peak(0), peak(180)
+    assert many < 1.5 * few, (few, many)
