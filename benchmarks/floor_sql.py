@@ -9,7 +9,8 @@ p.id, p.version, p.created_at, p.updated_at, {name} AS display_name,
 {legal} AS legal_name, p.preferred_name, p.pronouns, p.birth_on, p.sex_at_birth,
 p.gender_identity, {contact} AS contact, {address} AS address,
 {emergency_contact} AS emergency_contact, {external_ids} AS external_ids,
-{diagnoses} AS diagnoses, p.locale, p.time_zone, p.status"""
+{diagnoses} AS diagnoses, p.locale, p.time_zone, p.status,
+p.discharged_on, p.discharge_reason"""
 SEALED = ("contact", "address", "emergency_contact", "external_ids", "diagnoses")
 NAME = "coalesce(p.preferred_name, p.legal_given) || ' ' || p.legal_family"
 CHECK_IN = """\

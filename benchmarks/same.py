@@ -23,9 +23,11 @@ def count(asked: Mapping[str, Sequence[str]]) -> dict[str, int]:
     found = {}
     for endpoint, requests in asked.items():
         told: list[str] = []
-        db.watchers.append(told.append)
-        method, path, headers, body = parts_of(requests[0])
-        answer = app.test_client().open(path, method=method, headers=headers, data=body or None)
+        for watching in (False, True):  # the first marks the sign-in as seen, once a minute
+            if watching:
+                db.watchers.append(told.append)
+            method, path, headers, body = parts_of(requests[0])
+            answer = app.test_client().open(path, method=method, headers=headers, data=body or None)
         db.watchers.clear()
         assert answer.status_code in (200, 201), answer.text
         found[endpoint] = sum(not one.lstrip().startswith(NOT_STATEMENTS) for one in told)
