@@ -15,7 +15,7 @@ from api.errors import NotAllowed, NotFound
 from api.fhir import asking, operation, scopes
 from api.fhir.address import PREFIX, address
 from api.fhir.bulk_asking import GROUP, PATIENT, SYSTEM, Kickoff, types_of
-from api.fhir.bulk_making import DELETED, ERRORS
+from api.fhir.bulk_making import ERRORS
 from api.fhir.datatypes import Json, instant
 from api.fhir.finding import read_one
 from api.fhir.kinds import KINDS
@@ -97,7 +97,7 @@ def _manifest(export: dict[str, Any]) -> Response:
         "request": export["request"]["url"],
         "requiresAccessToken": True,
         "output": [told[name] for name in KINDS if name in told],
-        "deleted": [told[DELETED]] if DELETED in told else [],
+        "deleted": [told[exports.DELETED]] if exports.DELETED in told else [],
         "error": [told[ERRORS]] if ERRORS in told else [],
     }
     response = plain(body)
@@ -105,7 +105,7 @@ def _manifest(export: dict[str, Any]) -> Response:
     return response
 
 
-TYPES: Final = {DELETED: "Bundle", ERRORS: "OperationOutcome"}
+TYPES: Final = {exports.DELETED: "Bundle", ERRORS: "OperationOutcome"}
 
 
 def _file(base: str, name: str, lines: int | None) -> Json:
@@ -145,7 +145,8 @@ def export_file(resource_id: str, name: str) -> Response:
 def _check_scopes(client: Actor, export: dict[str, Any], name: str) -> None:
     """Raise `NotAllowed` unless the token opens all that the export was made with, for the file."""
     held = client.extras["scopes"]
-    names = [name] if name in KINDS else export["request"]["types"] if name == DELETED else []
+    every = export["request"]["types"] if name == exports.DELETED else []
+    names = [name] if name in KINDS else every
     for one in names:
         needed = _queries(scopes.read_all(export["scopes"]), one)
         has = _queries(held, one)

@@ -10,21 +10,21 @@ import orjson
 from api.access.policies import Actor
 from api.core import clocks
 from api.core.ehr import Wanted
-from api.core.ehr.exports import EXPORTS, Order, Piece, work
+from api.core.ehr.exports import DELETED, EXPORTS, Order, Piece, work
 from api.errors import NotAllowed
 from api.fhir import asking, dates, scopes
 from api.fhir.address import stand_at
 from api.fhir.bulk_asking import filters_of
 from api.fhir.datatypes import Json
-from api.fhir.finding import CHUNK, Alternatives, Search
+from api.fhir.finding import CHUNK, Alternatives, Search, read
 from api.fhir.kind import Kind, Shown
 from api.fhir.kinds import KINDS
 from api.fhir.parameters import Filter
 from api.fhir.scopes import READ
 from api.fhir.subset import part_of
 
-DELETED, ERRORS = "deleted", "errors"
-"""The files beside those of the types."""
+ERRORS = "errors"
+"""The file of what was passed over."""
 Place = tuple[bool, int, int, Any]
 """Whether tombstones are told, of which type and part, and after which row."""
 
@@ -47,8 +47,10 @@ class Making:
         if place[1] >= len(self.types):
             return Piece(ERRORS, list(self._passed_over()), None, 100, ERRORS)
         gone, number, part, after = place
-        kind = KINDS[self.types[number]]
+        kind = _with_replaced(KINDS[self.types[number]])
         shown, last = self._rows(kind, part, after, gone)
+        if gone:
+            shown = self._not_replaced(kind, shown)
         following = self._after(place, kind, last)
         if gone:
             lines = [(_gone(one), one.patient_id) for one in shown]
@@ -79,6 +81,17 @@ class Making:
             return [], None
         mark = after if after is None or part.plain_ids else UUID(after)
         return search.batch(number, self._narrowed(wanted, mark, gone))
+
+    def _not_replaced(self, kind: Kind, shown: Sequence[Shown]) -> Sequence[Shown]:
+        """Tombstones without those of what another replaced and the client can still read."""
+        if not kind.replaced or not shown:
+            return shown
+        its = replace(kind, parts=kind.replaced)
+        either, base = self._search(kind).alternatives, self.order.request["base"]
+        ids = [one.resource["id"] for one in shown]
+        there = read(self.client, its, either, base, ids, EXPORTS)
+        stay = {one.resource["id"] for one in there}
+        return [one for one in shown if one.resource["id"] not in stay]
 
     def _narrowed(self, wanted: Wanted, mark: Any, gone: bool) -> Wanted:
         told = replace(wanted, after=mark, size=CHUNK)
@@ -126,6 +139,11 @@ class Making:
             issue = {"severity": "warning", "code": "not-supported", "diagnostics": said}
             body = {"resourceType": "OperationOutcome", "issue": [issue]}
             yield orjson.dumps(body), None
+
+
+def _with_replaced(kind: Kind) -> Kind:
+    """The kind with what another replaced, which a read gives too, for a mirror to follow."""
+    return replace(kind, parts=(*kind.parts, *kind.replaced))
 
 
 def _gone(one: Shown) -> bytes:

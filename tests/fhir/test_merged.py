@@ -10,10 +10,12 @@ from sqlalchemy import select
 from api import db
 from api.audit.trail import audit_event_patients, audit_events
 from api.core import merges
+from api.core.patients import patients
 from tests import builders
 from tests.builders import Scene
 from tests.fhir import charts
 from tests.fhir.charts import Client
+from tests.fhir.exporting import export, fetched, kick, manifest, worked
 from tests.fhir.test_validity import schema_check
 from tests.fhir.test_writing import SYSTEM, patient, post, put
 
@@ -72,6 +74,41 @@ def test_versions_say_what_was_so_when_they_were_made(
         assert told[0]["resource"]["link"][0]["type"] == how and len(told) > 1
         for before in told[1:]:
             assert "link" not in before["resource"] and before["resource"]["active"] is True
+
+
+def test_an_export_gives_it_as_replaced_and_not_as_taken_away(
+    ehr: Client, scene: Scene, twice: str
+) -> None:
+    with db.transaction() as store:
+        lost = builders.make_patient(scene.clinic_id, legal_given="Typed", legal_family="Amiss")
+        store.remove(patients, lost)
+    at = kick(ehr, "/$export?_type=Patient&_since=2026-01-01T00:00:00Z")
+    worked()
+    told = manifest(ehr, at)
+    there = {one["id"]: one for file in told["output"] for one in fetched(ehr, file["url"])}
+    assert there[twice]["active"] is False
+    assert there[twice]["link"] == [link(scene.patient["id"], "replaced-by")]
+    gone = [one for file in told["deleted"] for one in fetched(ehr, file["url"])]
+    assert [one["entry"][0]["request"]["url"] for one in gone] == [f"Patient/{lost['id']}"]
+    of_one = export(ehr, f"/Patient/$export?_type=Patient&patient={scene.patient['id']}")
+    assert {one["id"] for one in of_one["Patient"]} == {twice, str(scene.patient["id"])}
+
+
+def test_an_export_calls_it_taken_away_where_what_replaced_it_is_out_of_reach(
+    app: Flask, scene: Scene
+) -> None:
+    with db.transaction():
+        charts.let_see_all(scene.clinic_id, "consented")
+        mine = charts.register(app, scene.clinic_id, external_system=SYSTEM).sign_in()
+    first = post(mine, patient("83")).json["id"]
+    merge(scene, UUID(first), scene.patient["id"])
+    seen = mine.get(f"/Patient/{first}").status_code
+    at = kick(mine, "/$export?_type=Patient&_since=2026-01-01T00:00:00Z")
+    worked()
+    told = manifest(mine, at)
+    there = [one["id"] for file in told["output"] for one in fetched(mine, file["url"])]
+    assert (first in there) == (seen == 200)
+    assert bool(told["deleted"]) == (seen != 200)
 
 
 def test_divided_again_each_stands_alone(ehr: Client, scene: Scene, twice: str) -> None:

@@ -3,22 +3,18 @@
 import importlib
 import json
 import tarfile
-import threading
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
-from flask import Flask
 from pyrofile_validator import run_api_tests
 from pyrofile_validator.api_testing import ApiTestOptions
 from pyrofile_validator.config import ValidatorConfig
 from pyrofile_validator.core.definitions import _COMMON_FIELDS
 from pyrofile_validator.core.engine import Validator
 from pyrofile_validator.models import Severity
-from werkzeug.serving import make_server
 
 from api.fhir.kinds import KINDS
 from tests.fhir.charts import BASE, Client
@@ -176,18 +172,6 @@ def test_fhirclient_reads_every_resource_strictly(every: list[dict[str, Any]]) -
         module = importlib.import_module(f"fhirclient.models.{kind.lower()}")
         read = getattr(module, kind)(one, strict=True)
         assert read.as_json() == one, one["id"]
-
-
-@pytest.fixture
-def address(app: Flask) -> Iterator[str]:
-    """The door on a real port."""
-    server = make_server("127.0.0.1", 0, app, threaded=False)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}/fhir/R4"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_pyrofiles_scenarios_of_base_r4_pass_all_of_them(

@@ -3,9 +3,10 @@
 from api.core.ehr.exports.making import Make, Order, Piece, work
 from api.core.ehr.exports.orders import EXPORTS, order_export, read_export, remove_export
 from api.core.ehr.exports.serving import open_file, pieces
-from api.core.ehr.exports.tables import FAILED, READY
+from api.core.ehr.exports.tables import DELETED, FAILED, READY
 
 __all__ = [
+    "DELETED",
     "EXPORTS",
     "FAILED",
     "READY",

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
 
 from api import clock
 from api.access.policies import Actor
@@ -120,14 +120,19 @@ def _files(actor: Actor, row: Values) -> list[Values]:
     ]
 
 
-def out_of_reach(actor: Actor, export_id: UUID, among: list[UUID] | None = None) -> set[str]:
-    """Whose chart the client does not reach any more: of everybody in an export, or among some."""
+def out_of_reach(
+    actor: Actor, export_id: UUID, among: list[UUID] | None = None, or_gone: bool = True
+) -> set[str]:
+    """Whose chart the client does not reach any more: of everybody in an export, or among some.
+
+    Without `or_gone` a chart that was taken away is reached as it was: it may be told that it was.
+    """
     granted = gate.admit(actor, EXPORTS)
     b, p = bulk_patients.c, patients.c
     there = select(p.id).where(
         p.clinic_id == actor.clinic_id,
         p.id == b.patient_id,
-        p.deleted_at.is_(None),
+        p.deleted_at.is_(None) if or_gone else true(),
         gate.in_reach(actor, granted, p.id),
     )
     gone = select(b.patient_id).where(

@@ -19,6 +19,8 @@ from sqlalchemy import (
 from api.db import Instant, Sealed, metadata, of, tenant_table
 
 WAITING, RUNNING, READY, FAILED = STATES = ("waiting", "running", "ready", "failed")
+DELETED: Final = "deleted"
+"""The file that tells what was taken away; it holds ids alone."""
 KEPT: Final = timedelta(hours=24)
 """How long the files of an export can be fetched."""
 
