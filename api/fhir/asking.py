@@ -37,6 +37,7 @@ class Asked:
     summary: str = "false"
     elements: tuple[str, ...] = ()
     wants_total: bool = True
+    insists_on_total: bool = False
     applied: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -134,7 +135,8 @@ def _elements(asked: Asked, _kind: Kind, _modifier: str, value: str) -> Asked:
 def _total(asked: Asked, _kind: Kind, _modifier: str, value: str) -> Asked:
     if value not in TOTALS:
         raise BadParam(f"_total is one of {', '.join(TOTALS)}.")
-    return replace(asked, wants_total=value != "none")
+    wanted = value != "none"
+    return replace(asked, wants_total=wanted, insists_on_total=wanted)
 
 
 RESULTS: Final[Mapping[str, Any]] = {

@@ -24,6 +24,8 @@ CHUNK: Final = 500
 """How many rows are read at once."""
 MOST_SORTED: Final = 20_000
 """How many resources one search may put in order, or look through for a total."""
+MOST_COUNTED: Final = 5_000
+"""How many a search looks through for a total that nobody asked for; beyond, it tells none."""
 Place = tuple[int, str, int]
 Alternatives = Sequence[tuple[Filter, ...]]
 SEARCHES, READS = "fhir:search", "fhir:read"
@@ -56,7 +58,8 @@ class Search:
         if self.asked.sort:
             return self._sorted(after)
         place: Any = None if after is None else tuple(after)
-        looked_on = self.asked.wants_total and total is None
+        is_first = after is None or self.asked.insists_on_total
+        looked_on = self.asked.wants_total and total is None and is_first
         quickly = looked_on and self._is_counted_by_rows()
         found = self._in_order(place, looked_on and not quickly)
         if quickly:
@@ -67,7 +70,8 @@ class Search:
 
     def _in_order(self, place: Place | None, to_the_end: bool) -> Found:
         """A page in the order of ids; looked through to the end where all are to be counted."""
-        found, counted = Found(), 0
+        found, counted, is_whole = Found(), 0, to_the_end
+        enough = max(MOST_COUNTED, self.asked.count)
         for shown in self.each(place):
             counted += 1
             if counted <= self.asked.count:
@@ -76,9 +80,12 @@ class Search:
                 found.next_after = list(found.matches[-1].place)
             if counted > self.asked.count and not to_the_end:
                 break
+            if counted > enough and not self.asked.insists_on_total:
+                is_whole = False
+                break
             if counted > MOST_SORTED:
                 raise TooCostly("Narrow the search, or say _total=none.")
-        found.total = counted if to_the_end else None
+        found.total = counted if is_whole else None
         return found
 
     def _count(self) -> int:

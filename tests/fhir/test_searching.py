@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from api import clock, db
 from api.core.clinical_lists.table import allergies
-from api.fhir import dates
+from api.fhir import dates, finding
 from api.fhir.kinds import KINDS
 from tests import builders
 from tests.builders import Scene
@@ -187,6 +187,23 @@ def test_only_a_count_may_be_asked_for(ehr: Client) -> None:
         bundle = ehr.get(f"/Observation?{query}").json
         assert bundle["total"] == many and "entry" not in bundle
     assert "total" not in ehr.get("/Observation?_total=none").json
+
+
+def test_a_total_that_is_dear_is_told_to_whoever_asks_for_it(
+    ehr: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = len(ehr.every("/Observation?_count=1000"))
+    monkeypatch.setattr(finding, "MOST_COUNTED", 10)
+    bare = ehr.get("/Observation?_count=3")
+    assert bare.status_code == 200 and "total" not in bare.json
+    assert len(bare.json["entry"]) == 3 and len(ehr.every("/Observation?_count=3")) == every
+    asked = ehr.get("/Observation?_count=3&_total=accurate").json
+    assert asked["total"] == every
+    assert ehr.get(links(asked)["next"]).json["total"] == every
+    monkeypatch.setattr(finding, "MOST_SORTED", 12)
+    assert ehr.get("/Observation?_count=3").status_code == 200
+    dear = ehr.get("/Observation?_count=3&_total=accurate")
+    assert dear.status_code == 400 and dear.json["issue"][0]["code"] == "too-costly"
 
 
 def test_parts_of_a_resource_are_marked(ehr: Client) -> None:
