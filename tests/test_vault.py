@@ -142,6 +142,22 @@ def test_no_other_spelling_is_read(text: str) -> None:
     assert vault._b64(data) == text
 
 
+@pytest.mark.parametrize("strange", ["++++", "////", "====", "\n\n\n\n", "!!!!", "    "])
+def test_signs_that_are_none_are_not_passed_over(strange: str) -> None:
+    for text in (f"AAAA{strange}", f"{strange}AAAA", f"AA{strange}AA"):
+        with pytest.raises(ValueError):
+            vault._unb64(text)
+
+
+def test_json_lies_under_a_charts_key_too() -> None:
+    kid, key = vault.chart_kid(uuid4()), vault.chart_key(vault.new_chart_key())
+    sealed = vault.seal_json({"words": [1]}, **HERE, under=kid, ring={kid: key})  # type: ignore[arg-type]
+    assert sealed.split(".")[1] == kid
+    assert vault.unseal_json(sealed, **HERE, ring={kid: key}) == {"words": [1]}  # type: ignore[arg-type]
+    with pytest.raises(Unavailable):
+        vault.unseal_json(sealed, **HERE)  # type: ignore[arg-type]
+
+
 @given(texts, st.uuids(), st.uuids(), st.sampled_from(sorted(ANOTHER)))
 def test_what_lies_under_a_charts_key_opens_in_its_place_with_that_key_alone(
     plain: str, mine: UUID, other: UUID, moved: str
