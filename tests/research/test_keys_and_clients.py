@@ -18,6 +18,7 @@ ROWS = matrix.rows()
 ROUTES = [one for one in ROWS if "/research/" in one and "-" not in ROWS[one].values()]
 KEYED = {
     "GET /research/v1/projects/{project_id}/releases",
+    "GET /research/v1/projects/{project_id}/releases/{number}",
     "GET /research/v1/projects/{project_id}/releases/{number}/manifest",
     "GET /research/v1/projects/{project_id}/releases/{number}/files/{name}",
     "GET /research/v1/projects/{project_id}/releases/{number}/codebook",
