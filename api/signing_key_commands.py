@@ -10,6 +10,8 @@ from api.access import keys
 from api.errors import Unsafe
 
 ROTATE_EVERY_DAYS = 90
+OF_ANY_NAME = {"ignore_unknown_options": True}
+"""One name in 64 begins with a dash, and is no option."""
 
 
 @click.command("list")
@@ -25,7 +27,7 @@ def add_key_command() -> None:
     click.echo(f"{_told(keys.add_next)} is next; it signs in 24 hours.")
 
 
-@click.command("promote")
+@click.command("promote", context_settings=OF_ANY_NAME)
 @click.argument("kid")
 def promote_key_command(kid: str) -> None:
     """Let the next key sign now; who keeps an old copy of the JWKS will not know it at first."""
@@ -33,7 +35,7 @@ def promote_key_command(kid: str) -> None:
     click.echo(f"{kid} is current.")
 
 
-@click.command("retire")
+@click.command("retire", context_settings=OF_ANY_NAME)
 @click.argument("kid")
 def retire_key_command(kid: str) -> None:
     """Take away a key that is retiring, when no token of it can still be good."""
@@ -41,7 +43,7 @@ def retire_key_command(kid: str) -> None:
     click.echo(f"{kid} is gone.")
 
 
-@click.command("revoke")
+@click.command("revoke", context_settings=OF_ANY_NAME)
 @click.argument("kid")
 def revoke_key_command(kid: str) -> None:
     """Take a key away now: every token it signed is refused from the next request on."""

@@ -185,6 +185,22 @@ def test_what_may_not_be_done_with_a_key_is_said(app: Flask, folder: Path) -> No
         keys.retire(new)
 
 
+def test_a_key_whose_name_begins_with_a_dash_is_promoted_retired_and_revoked_like_any(
+    app: Flask, folder: Path
+) -> None:
+    (old,) = states()
+    kid = keys.add_key(folder)
+    while not kid.startswith("-"):
+        keys.find(kid).path.unlink()
+        kid = keys.add_key(folder)
+    told = run(app, "promote", kid)
+    assert told.exit_code == 0 and states() == {old: "retiring", kid: "current"}, told.output
+    told = run(app, "retire", kid)
+    assert told.exit_code == 1 and f"{kid} is current" in told.output, told.output
+    told = run(app, "revoke", kid)
+    assert told.exit_code == 0 and kid not in states(), told.output
+
+
 def test_the_list_tells_names_states_and_times_and_no_key(app: Flask, folder: Path) -> None:
     (old,) = states()
     told = run(app, "list").output
