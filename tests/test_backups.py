@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from api import backups, config, db, field_keys, schema, vault
 from api.backups import charts
+from api.backups.making import connected
 from api.core.patients import patients
 from api.core.treatment import notes
 from tests import postgres
@@ -303,7 +304,7 @@ def test_copies_that_were_replaced_long_ago_are_thrown_away(
     said: list[str] = []
     (copy.parent / "chart-keys-of-mine.json").write_text(content)
     made = charts.write([*charts.read(copy).rows.values()], datetime.now(UTC), said.append)
-    left = {path.name for path in backups.copies()}
+    left = {path.name for path in copy.parent.glob("chart-keys-*")}
     assert left == {names[2], copy.name, made.name, "chart-keys-of-mine.json"}, "3rd: until today"
     assert not backups.outdated(datetime.now(UTC))
 
@@ -312,6 +313,47 @@ def test_where_keys_are_lost_no_copy_is_thrown_away(apart: Any) -> None:
     _note, _folder, copy = apart
     for day in (1, 2):
         (copy.parent / f"chart-keys-202601{day:02}T000000Z.json").write_text(copy.read_text())
+    for seconds, left in ((5, 4), (9, 5)):  # the newest copy lacks them, too, the second time
+        said: list[str] = []
+        charts.write([], datetime.now(UTC) + timedelta(seconds=seconds), said.append)
+        assert len(backups.copies()) == left and "not there any more" in said[-1]
+
+
+def test_a_file_that_is_named_otherwise_is_not_the_newest_copy(
+    apart: Any, scene: Scene, tmp_path: Path
+) -> None:
+    _note, _folder, copy = apart
+    (copy.parent / "chart-keys-of-mine.json").write_text(copy.read_text())
+    shred(scene)
+    charts.write(taken(), datetime.now(UTC) + timedelta(seconds=5), print)
+    rows = charts.read(None).rows.values()
+    [mine] = [row for row in rows if row["patient_id"] == scene.patient["id"]]
+    assert mine["key"] is None and mine["destroyed_at"] is not None
+
+
+def taken() -> list[db.Values]:
+    with connected(config.settings().owner_url) as connection:
+        return charts.take(connection)
+
+
+def test_a_copy_that_cannot_be_read_is_named_and_keeps_nobody_from_a_backup(
+    apart: Any, tmp_path: Path
+) -> None:
+    _note, _folder, copy = apart
+    copy.write_text("{")
     said: list[str] = []
     charts.write([], datetime.now(UTC) + timedelta(seconds=5), said.append)
-    assert len(backups.copies()) == 4 and "not there any more" in said[-1]
+    assert said[0].startswith(f"{copy.name} is no copy of charts' keys") and copy.exists()
+
+
+def test_of_a_backup_that_fails_nothing_is_left(
+    apart: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_full(*_: Any) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("api.backups.making.count", is_full)
+    monkeypatch.setattr("api.backups.charts.take_out", is_full)
+    with pytest.raises(OSError, match="No space"):
+        backups.make(tmp_path / "full", lambda _: None)
+    assert not [*(tmp_path / "full").iterdir()]

@@ -56,11 +56,11 @@ def write(rows: list[db.Values], now: datetime, say: Callable[[str], None]) -> P
     """Write a copy into `CHART_KEY_DIR`, and throw away those that it replaced long ago.
 
     No row of these ever goes, so that one of before that is lacking now is a loss: then nothing is
-    thrown away, and it is said.
+    thrown away, now or later, and it is said.
     """
     folder = settings().chart_key_copies
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    before, path = read(None).rows.keys(), folder / now.strftime(NAME)
+    before, path = _known(say), folder / now.strftime(NAME)
     half = path.with_suffix(".half")
     half.touch(mode=0o600)
     half.write_text(json.dumps({"made_at": now.isoformat(), "keys": [*map(_plain, rows)]}) + "\n")
@@ -69,11 +69,22 @@ def write(rows: list[db.Values], now: datetime, say: Callable[[str], None]) -> P
     say(f"{len(rows)} keys of charts, apart, in {path}.")
     if lost := before - written:
         told = ", ".join(sorted(map(vault.chart_kid, lost)))
-        say(f"The copy of before has keys that are not there any more: {told}. All copies stay.")
+        say(f"Copies of before have keys that are not there any more: {told}. All copies stay.")
         return path
     for old in outdated(now):
         old.unlink()
     return path
+
+
+def _known(say: Callable[[str], None]) -> set[UUID]:
+    """The ids of all keys of which any copy knows; one that can't be read is said, and no more."""
+    known: set[UUID] = set()
+    for path in copies():
+        try:
+            known |= read(path).rows.keys()
+        except BadBackup as problem:
+            say(str(problem))
+    return known
 
 
 def _plain(row: db.Values) -> db.Values:
@@ -81,23 +92,24 @@ def _plain(row: db.Values) -> db.Values:
 
 
 def copies() -> list[Path]:
-    """The copies that lie there, the newest last."""
+    """The copies that lie there, the newest last; what is named otherwise is somebody else's."""
     folder = settings().chart_key_copies
-    return sorted(folder.glob("chart-keys-*.json"))
+    return sorted(path for path in folder.glob("chart-keys-*.json") if _made_at(path) is not None)
 
 
 def outdated(now: datetime) -> list[Path]:
     """The copies that a newer one replaced more than `CHART_KEY_DAYS` ago."""
     there, since = copies(), now - timedelta(days=settings().chart_key_days)
     after = zip(there, there[1:], strict=False)
-    return [old for old, newer in after if _made_at(newer) < since]
+    return [old for old, newer in after if (made_at := _made_at(newer)) and made_at < since]
 
 
-def _made_at(path: Path) -> datetime:
+def _made_at(path: Path) -> datetime | None:
+    """When a copy was made, by its name; None for what was not named by us."""
     try:
         return datetime.strptime(path.name, NAME).replace(tzinfo=UTC)
     except ValueError:
-        return datetime.now(UTC)  # not named by us, and not ours to throw away
+        return None
 
 
 def read(path: Path | None) -> Copy:

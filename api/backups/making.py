@@ -1,6 +1,7 @@
 """Making a backup while the clinic works: one moment of the database, whole."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
@@ -25,10 +26,22 @@ Say = Callable[[str], None]
 
 
 def make(to: Path, say: Say) -> Path:
-    """A backup in a new folder under `to`; raises `Unsafe` when it can't be made whole."""
+    """A backup in a new folder under `to`; raises `Unsafe` when it can't be made whole.
+
+    Of one that was not nothing is left: half-made, it may hold keys of charts.
+    """
     folder = shelf.new_folder(to)
-    url = make_url(settings().backup_url or settings().owner_url)
     say(f"Backing up to {folder}...")
+    try:
+        _fill(folder, say)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
+
+
+def _fill(folder: Path, say: Say) -> None:
+    url = make_url(settings().backup_url or settings().owner_url)
     made = _copy_sqlite if url.get_backend_name() == "sqlite" else _dump_postgres
     file, counts, keys = made(url, folder)
     now = datetime.now(UTC)
@@ -45,7 +58,6 @@ def make(to: Path, say: Say) -> Path:
     }
     shelf.write_manifest(folder, manifest)
     say(f"{sum(counts.values())} rows of {len(counts)} tables, {file.stat().st_size} bytes.")
-    return folder
 
 
 Made = tuple[Path, dict[str, int], list[db.Values]]
