@@ -58,7 +58,7 @@ def to_write(row: Values) -> UUID | None:
         return None
     living = _met(clinic_id, k.patient_id == row["patient_id"])
     if living is None:
-        _make(clinic_id, row["patient_id"])
+        make(clinic_id, row["patient_id"])
         living = _met(clinic_id, k.patient_id == row["patient_id"])
     assert living is not None, "made by us, or by whoever was faster"
     return living
@@ -76,8 +76,8 @@ def _met(clinic_id: UUID, which: Any) -> UUID | None:
     return UUID(str(row["id"]))
 
 
-def _make(clinic_id: UUID, patient_id: UUID) -> None:
-    """Make the key of a chart, unless somebody else has made it just now."""
+def make(clinic_id: UUID, patient_id: UUID) -> None:
+    """Make the key of a chart that has none, unless somebody else has made it just now."""
     moment = clock.now()
     row: Values = {"id": new_id(), "clinic_id": clinic_id, "patient_id": patient_id, "version": 1}
     row |= {"created_at": moment, "updated_at": moment, "key": vault.new_chart_key()}

@@ -190,6 +190,20 @@ def forget(actor: Actor, purpose: str) -> None:
     store().execute(idempotency_keys.delete().where(*mine))
 
 
+def forget_told(clinic_id: UUID, purpose: str, charts: Iterable[UUID]) -> None:
+    """Take the words out of answers that were sealed for a purpose and tell of these charts.
+
+    The keys stay, so that what is sent again is not written again.
+    """
+    c, those = idempotency_keys.c, {str(chart) for chart in charts}
+    mine = (c.clinic_id == clinic_id, c.sealed_for == purpose, c.answer.is_not(None))
+    rows = store().rows(select(c.user_id, c.key_hash, c.patients).where(*mine))
+    for row in rows:
+        if not those.isdisjoint(row["patients"] or []):
+            one = (c.user_id == row["user_id"], c.key_hash == row["key_hash"])
+            store().execute(idempotency_keys.update().where(*mine, *one).values(answer=None))
+
+
 def forget_entries(clinic_id: UUID, patient_id: UUID, table: Table, ids: Iterable[UUID]) -> None:
     """Take the words of a patient's own entries out of what the patient was answered.
 

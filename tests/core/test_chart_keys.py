@@ -220,14 +220,56 @@ def test_what_still_lies_under_the_clinics_key_is_blanked_when_a_chart_is_shredd
     old = apart(scene)
     later("on")
     apart(scene)
-    shred(scene)
-    assert read(scene, old["id"])["text"] is None
+    assert shred(scene) == 4
+    gone = read(scene, old["id"])
+    assert gone["text"] is None and gone["destroyed_at"] is not None and gone["allowed"] == []
+    assert shred(scene) == 0, "nobody could read them before, either"
     for table in APART:
         assert not [
             row
             for row in raw(table, scene.clinic_id)
             if row["text"] and not row["text"].startswith("v1.chart-")
         ]
+
+
+def test_where_a_chart_had_no_key_its_author_is_told_that_the_words_are_gone(
+    scene: Scene, later: Any
+) -> None:
+    later()
+    made = apart(scene)
+    shred(scene)
+    [key] = raw(keys, scene.clinic_id)
+    assert key["key"] is None
+    with db.transaction():
+        kept = notes.list_note_versions(scene["CT"].actor, made["id"], PAGE).items
+    told = [*kept, read(scene, made["id"])]
+    assert {(one["text"], one["destroyed_at"]) for one in told} == {(None, key["destroyed_at"])}
+    with db.transaction(), refused():
+        notes.sign_note(scene["CT"].actor, made["id"])
+
+
+def test_an_answer_that_is_remembered_is_not_given_again_when_a_chart_is_shredded(
+    scene: Scene, call: Any, later: Any
+) -> None:
+    later()
+    with db.transaction():
+        other = builders.make_patient(scene.clinic_id)
+        builders.join_team(other, scene["CT"])
+    body = {"kind": "psychotherapy", "text": SECRET}
+
+    def send(chart: Any) -> Any:
+        key = {"Idempotency-Key": f"twice-{chart['id']}"}
+        return call("CT").post(f"/patients/{chart['id']}/notes", body, **key)
+
+    for chart in (scene.patient, other):
+        assert send(chart).status_code == 201
+        replayed = send(chart)
+        assert SECRET in replayed.text and "Idempotent-Replayed" in replayed.headers
+    shred(scene)
+    again = send(scene.patient)
+    assert again.status_code == 404 and SECRET not in again.text
+    assert SECRET in send(other).text, "what was told of another chart stays"
+    assert len(raw(tables.psychotherapy_notes, scene.clinic_id)) == 2, "and nothing is written anew"
 
 
 def test_after_a_merge_and_after_it_is_undone_the_author_reads_their_notes(scene: Scene) -> None:
