@@ -12,7 +12,7 @@ from api.audit import trail
 from api.core import holds, merges, resealing
 from api.core.chart_keys import chart_keys as keys
 from api.core.treatment import notes
-from api.core.treatment.notes import tables
+from api.core.treatment.notes import finding, keeping, tables
 from api.errors import Conflict, Unavailable
 from tests import builders
 from tests.builders import Scene
@@ -270,6 +270,20 @@ def test_an_answer_that_is_remembered_is_not_given_again_when_a_chart_is_shredde
     assert again.status_code == 404 and SECRET not in again.text
     assert SECRET in send(other).text, "what was told of another chart stays"
     assert len(raw(tables.psychotherapy_notes, scene.clinic_id)) == 2, "and nothing is written anew"
+
+
+def test_a_note_whose_key_is_destroyed_between_reading_and_writing_stays_readable_as_gone(
+    scene: Scene,
+) -> None:
+    ct, made = scene["CT"].actor, apart(scene)
+    with db.transaction():
+        row, _ = keeping.hold(ct, finding.find_note(ct, "note:sign", made["id"]))
+        notes.shred(scene.clinic_id, [scene.patient["id"]], "retention")
+        said = {"state": "signed", "signed_at": row["created_at"], "digest": "0" * 64}
+        with refused():
+            keeping.change(ct, row, said, "signed")
+    gone = read(scene, made["id"])
+    assert gone["text"] is None and gone["destroyed_at"] is not None and gone["version"] == 1
 
 
 def test_after_a_merge_and_after_it_is_undone_the_author_reads_their_notes(scene: Scene) -> None:

@@ -13,6 +13,7 @@ from api.core.treatment.notes.tables import APART, VERSIONS
 from api.core.treatment.sessions import sessions
 from api.core.treatment.sessions.booking import lock_session
 from api.db import Values, found, store
+from api.errors import Conflict
 from api.outbox import events
 
 CONTENT: Final = ("text", "sections")
@@ -54,6 +55,9 @@ def change(
 def _under(writer: Actor, row: Values) -> Values:
     """Under which key the words lie from now on, as does the answer that is remembered."""
     key_id = chart_keys.to_write(row)
+    if row.get("chart_key_id") not in (None, key_id):  # it was destroyed since the row was read
+        detail = "The words of this note were destroyed."
+        raise Conflict(detail, state=finding.state_of(row), allowed=[])
     finding.seal_answer(writer, key_id)
     return {"chart_key_id": key_id}
 
