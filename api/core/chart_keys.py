@@ -8,7 +8,7 @@ what lay under it is known to be gone and is not looked for.
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, Index, String, Table, select, text
+from sqlalchemy import CheckConstraint, Column, Index, String, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api import clock, vault
@@ -100,8 +100,6 @@ def destroy(clinic_id: UUID, charts: list[UUID], reason: str) -> int:
     Whoever writes under one just now is waited for, and what they wrote is gone with the rest.
     """
     k = chart_keys.c
-    if not store().on_postgres:
-        store().execute(text("PRAGMA secure_delete = ON"))  # its bytes are overwritten in the file
     gone = {"key": None, "destroyed_at": clock.now(), "updated_at": clock.now()}
     those = (k.clinic_id == clinic_id, k.patient_id.in_(charts), LIVES)
     done = store().execute(chart_keys.update().where(*those).values(reason=reason, **gone))

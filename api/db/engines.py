@@ -25,6 +25,9 @@ TURN_LOOK_S = (0.0005, 0.004)
 """How soon it is asked for again: at first, and at the latest."""
 SYNCHRONOUS = "synchronous=FULL"
 """What was answered is on the disk, and outlasts a power cut."""
+ALWAYS = ("foreign_keys=ON", "secure_delete=ON")
+"""What is freed in a file is overwritten at once: a key leaves copies behind wherever a page is
+divided, long before it is destroyed. Debian's SQLite does so unasked, others don't."""
 READ_COMMITTED, REPEATABLE_READ = r"read\ committed", r"repeatable\ read"
 """How a transaction sees others, as the server is told when we connect: BEGIN is ours, so that the
 driver says none."""
@@ -93,7 +96,7 @@ def tell(connection: Connection, words: str) -> None:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
-    for pragma in ("busy_timeout=5000", "journal_mode=WAL", SYNCHRONOUS, "foreign_keys=ON"):
+    for pragma in ("busy_timeout=5000", "journal_mode=WAL", SYNCHRONOUS, *ALWAYS):
         connection.execute(f"PRAGMA {pragma}")
     connection.execute("PRAGMA busy_timeout=0")  # from here on we wait ourselves
 

@@ -1,6 +1,9 @@
 """A key for each chart's psychotherapy notes: with it gone, they are gone from every copy."""
 
+import sqlite3
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from flask import Flask
@@ -13,6 +16,7 @@ from api.core import holds, merges, resealing
 from api.core.chart_keys import chart_keys as keys
 from api.core.treatment import notes
 from api.core.treatment.notes import finding, keeping, tables
+from api.db import engines
 from api.errors import Conflict, Unavailable
 from tests import builders
 from tests.builders import Scene
@@ -159,6 +163,33 @@ def test_once_the_key_is_destroyed_its_author_is_told_that_the_words_are_gone(
             deed()
     with db.transaction():
         notes.remove_note(ct.actor, made["id"], None)
+
+
+def test_of_destroyed_keys_no_copy_is_left_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where pages were divided old copies of rows lie, unless each was overwritten at once."""
+    connect = sqlite3.connect
+
+    def plainly(*where: Any, **how: Any) -> Any:
+        made = connect(*where, **how)
+        made.execute("PRAGMA secure_delete = OFF")  # as SQLite is built but by Debian
+        return made
+
+    monkeypatch.setattr("sqlite3.dbapi2.connect", plainly)
+    engine = engines.make_engine(f"sqlite:///{tmp_path / 'keys.sqlite'}")
+    written = {uuid4().hex: vault.new_chart_key() for _ in range(1000)}
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE keys (id TEXT PRIMARY KEY, key TEXT)")
+        for row in written.items():
+            connection.exec_driver_sql("INSERT INTO keys VALUES (?, ?)", row)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE keys SET key = NULL")
+    engine.dispose()
+    assert not [*tmp_path.glob("*-wal")], "it was merged when the last connection closed"
+    lies = (tmp_path / "keys.sqlite").read_bytes()
+    assert all(one.encode() in lies for one in written), "the search did look at the right file"
+    assert not [key for key in written.values() if key.encode() in lies]
 
 
 def test_what_is_written_afterwards_lies_under_a_new_key(scene: Scene) -> None:
