@@ -135,8 +135,7 @@ def _elements(asked: Asked, _kind: Kind, _modifier: str, value: str) -> Asked:
 def _total(asked: Asked, _kind: Kind, _modifier: str, value: str) -> Asked:
     if value not in TOTALS:
         raise BadParam(f"_total is one of {', '.join(TOTALS)}.")
-    wanted = value != "none"
-    return replace(asked, wants_total=wanted, insists_on_total=wanted)
+    return replace(asked, wants_total=value != "none", insists_on_total=value == "accurate")
 
 
 RESULTS: Final[Mapping[str, Any]] = {
