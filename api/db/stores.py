@@ -186,13 +186,13 @@ class Store:
             self._run(table.insert(), values | more)
 
     def append(self, table: Table, rows: Sequence[Values]) -> None:
-        """Insert rows that nobody reads or changes again in this transaction."""
+        """Insert rows that nobody reads again; what none holds, the database may fill in."""
         if self._waiting is not None and len(rows) <= FEW:
             for row in rows:
                 self._wait(table, row)
         else:
-            nothing = dict.fromkeys(table.c.keys())
-            self._run(table.insert(), [{**nothing, **row} for row in rows])
+            names = {name: None for row in rows for name in feed.filled(row)}
+            self._run(table.insert(), [{name: row.get(name) for name in names} for row in rows])
 
     def _wait(self, table: Table, row: Values) -> None:
         assert self._waiting is not None

@@ -69,6 +69,20 @@ def test_every_event_is_sealed_once_in_order_and_proven(
     assert (report.verdict.sealed, report.checkpoints, report.verdict.tampering) == (4, 2, [])
 
 
+def test_what_a_change_left_in_the_trail_is_sealed_once_the_chain_has_begun_too(
+    scene: Scene, call: Any, folder: Path
+) -> None:
+    consents = f"/patients/{scene.patient['id']}/consents"
+    for kind, status in (("touch", 201), ("recording", 201), ("touch", 409), ("nothing", 422)):
+        answer = call("CT").post(consents, {"kind": kind, "text_version": "1"})
+        assert answer.status_code == status, answer.text
+        call("CT").get("/patients")
+        seal_all()
+        report = look(folder, scene.clinic_id)
+        assert (report.unsealed, report.verdict.tampering) == (0, []), kind
+    assert report.verdict.sealed == 8
+
+
 def test_what_is_not_committed_is_not_sealed_and_nothing_is_passed_over(
     app: Flask, scene: Scene, call: Any, folder: Path
 ) -> None:
