@@ -16,7 +16,7 @@ from api.fhir import asking, dates, scopes
 from api.fhir.address import stand_at
 from api.fhir.bulk_asking import filters_of
 from api.fhir.datatypes import Json
-from api.fhir.finding import CHUNK, Alternatives, Search, read
+from api.fhir.finding import CHUNK, Alternatives, Search
 from api.fhir.kind import Kind, Shown
 from api.fhir.kinds import KINDS
 from api.fhir.parameters import Filter
@@ -49,11 +49,9 @@ class Making:
         gone, number, part, after = place
         kind = _with_replaced(KINDS[self.types[number]])
         shown, last = self._rows(kind, part, after, gone)
-        if gone:
-            shown = self._not_replaced(kind, shown)
         following = self._after(place, kind, last)
         if gone:
-            lines = [(_gone(one), one.patient_id) for one in shown]
+            lines = [(_gone(one), one.patient_id) for one in shown if not _is_replaced(one)]
         else:
             asked = self._asked(kind)
             bodies = ((part_of(kind, one.resource, asked), one.patient_id) for one in shown)
@@ -81,17 +79,6 @@ class Making:
             return [], None
         mark = after if after is None or part.plain_ids else UUID(after)
         return search.batch(number, self._narrowed(wanted, mark, gone))
-
-    def _not_replaced(self, kind: Kind, shown: Sequence[Shown]) -> Sequence[Shown]:
-        """Tombstones without those of what another replaced and the client can still read."""
-        if not kind.replaced or not shown:
-            return shown
-        its = replace(kind, parts=kind.replaced)
-        either, base = self._search(kind).alternatives, self.order.request["base"]
-        ids = [one.resource["id"] for one in shown]
-        there = read(self.client, its, either, base, ids, EXPORTS)
-        stay = {one.resource["id"] for one in there}
-        return [one for one in shown if one.resource["id"] not in stay]
 
     def _narrowed(self, wanted: Wanted, mark: Any, gone: bool) -> Wanted:
         told = replace(wanted, after=mark, size=CHUNK)
@@ -144,6 +131,11 @@ class Making:
 def _with_replaced(kind: Kind) -> Kind:
     """The kind with what another replaced, which a read gives too, for a mirror to follow."""
     return replace(kind, parts=(*kind.parts, *kind.replaced))
+
+
+def _is_replaced(one: Shown) -> bool:
+    """Whether it says itself by what it was replaced: then it is told of among its type."""
+    return any(link["type"] == "replaced-by" for link in one.resource.get("link", ()))
 
 
 def _gone(one: Shown) -> bytes:

@@ -38,6 +38,17 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("clinic_id", "id", name=op.f("pk_chart_keys")),
     )
+    _found_by_chart()
+    for table in SEALED_BY_CHART:
+        op.add_column(table, sa.Column("chart_key_id", sa.Uuid(), nullable=True))
+
+    if op.get_bind().dialect.name == "postgresql":
+        for statement in walls.laid("chart_keys"):
+            op.execute(statement)
+
+
+def _found_by_chart() -> None:
+    """Of a chart one key lives."""
     with op.batch_alter_table("chart_keys", schema=None) as batch_op:
         batch_op.create_index(
             "ix_chart_keys_chart", ["clinic_id", "patient_id", "id"], unique=False
@@ -49,12 +60,6 @@ def upgrade() -> None:
             sqlite_where=sa.text("destroyed_at IS NULL"),
             postgresql_where=sa.text("destroyed_at IS NULL"),
         )
-    for table in SEALED_BY_CHART:
-        op.add_column(table, sa.Column("chart_key_id", sa.Uuid(), nullable=True))
-
-    if op.get_bind().dialect.name == "postgresql":
-        for statement in walls.laid("chart_keys"):
-            op.execute(statement)
 
 
 def downgrade() -> None:
