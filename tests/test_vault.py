@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import stat
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from hashlib import sha256
@@ -11,13 +13,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import orjson
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given, strategies as st
 
-from api import config, field_keys, vault
+from api import config, db, field_keys, vault
+from api.db import sealing
 from api.errors import Unavailable, Unsafe
 
 PLACE, ROW, CLINIC = "notes.text", "01a212f6-4109-70c5-a266-d513cbb740a6", UUID(int=7)
@@ -307,3 +311,126 @@ def test_keys_that_cannot_be_read_are_told_loudly(
     with pytest.raises(Unsafe) as refused:
         vault.seal("Words.", PLACE, ROW)
     assert str(refused.value) == f"The field keys can't be read ({why})."
+
+
+@pytest.mark.parametrize(
+    ("key", "good"),
+    [
+        (bytes(range(32)), True),
+        (bytes(range(31)), False),
+        (bytes(range(33)), False),
+        (bytes(32), False),
+        (bytes(range(11)) * 2 + bytes(10), False),
+        (bytes(range(12)) * 2 + bytes(8), True),
+    ],
+)
+def test_a_key_is_thirty_two_bytes_and_none_that_somebody_made_up(
+    folder: Path, key: bytes, good: bool
+) -> None:
+    for keys in ({"a": key}, {"a": os.urandom(32), "b": key}):
+        write(folder, "a", **keys)
+        if good:
+            assert field_keys.read_keys(folder).keys == keys
+            continue
+        with pytest.raises(Unsafe, match="^The field keys can't be read .ValueError.[.]$"):
+            field_keys.check()
+
+
+def at(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """So long after the start of the process."""
+    monkeypatch.setattr(field_keys, "monotonic", lambda: 1000.0 + seconds)
+
+
+def test_other_keys_are_noticed_after_five_seconds_and_the_file_is_left_alone_before(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder, "b1", b1=os.urandom(32))
+    at(monkeypatch, 0)
+    assert field_keys.current() == "b1"
+    content = (folder / "field-keys.json").read_text().replace("b1", "c3")
+    (folder / "field-keys.json").write_text(content)
+    at(monkeypatch, 5)
+    assert field_keys.current() == "b1"
+    at(monkeypatch, 5.1)
+    assert field_keys.current() == "c3"
+    (folder / "field-keys.json").write_text(content.replace("c3", "d4"))
+    at(monkeypatch, 10)
+    assert field_keys.current() == "c3"
+    at(monkeypatch, 10.2)
+    assert field_keys.current() == "d4"
+
+
+@pytest.mark.parametrize("content", [None, "{", "{}"])
+def test_a_process_that_has_its_keys_keeps_them_when_their_file_breaks_and_says_so(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    content: str | None,
+) -> None:
+    write(folder, "b1", b1=os.urandom(32))
+    at(monkeypatch, 0)
+    sealed = vault.seal("Words.", PLACE, ROW, CLINIC)
+    (folder / "field-keys.json").unlink()
+    if content is not None:
+        (folder / "field-keys.json").write_text(content)
+    at(monkeypatch, 6)
+    assert vault.seal("Words.", PLACE, ROW, CLINIC).startswith("v1.b1.")
+    assert vault.unseal(sealed, PLACE, ROW, CLINIC) == "Words."
+    said = "the field keys can't be read anew; those that were read are kept"
+    assert [(one.levelname, one.getMessage()) for one in caplog.records] == [("ERROR", said)]
+    with pytest.raises(Unsafe):
+        field_keys.check()
+
+
+def test_a_rotation_leaves_one_private_file_and_tells_when_the_old_key_ceased(
+    folder: Path,
+) -> None:
+    field_keys.make_keys(folder)
+    before, began = field_keys.read_keys(folder), time.time()
+    assert field_keys.current() == before.current
+    kid = field_keys.rotate(folder)
+    after = field_keys.read_keys(folder)
+    assert field_keys.current() == kid == after.current and re.fullmatch("[0-9a-f]{8}", kid)
+    assert after.keys == {**before.keys, kid: after.keys[kid]} and after.blind == before.blind
+    assert [*after.replaced_at] == [before.current]
+    assert began <= after.replaced_at[before.current] <= time.time()
+    [path] = folder.iterdir()
+    assert path.name == "field-keys.json" and stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert set(field_keys.key_ids()) == {kid, before.current}
+
+
+def test_what_is_retired_opens_nothing_from_then_on_and_what_seals_is_not_retired(
+    folder: Path,
+) -> None:
+    field_keys.make_keys(folder)
+    old = field_keys.current()
+    sealed = vault.seal("Words.", PLACE, ROW, CLINIC)
+    kid = field_keys.rotate(folder)
+    only = "^Only a key that was there before the current one can be retired.$"
+    for name in (kid, "nobody"):
+        with pytest.raises(Unsafe, match=only):
+            field_keys.retire(folder, name)
+    field_keys.retire(folder, old)
+    vault._key.cache_clear()
+    vault._cipher.cache_clear()
+    assert field_keys.key_ids() == [kid]
+    with pytest.raises(Unavailable):
+        vault.unseal(sealed, PLACE, ROW, CLINIC)
+    with pytest.raises(KeyError):
+        field_keys.master(old)
+
+
+def test_a_sealed_column_goes_into_json_as_it_was_written_and_only_where_it_is_asked() -> None:
+    table = db.metadata.tables["patients"]
+    row = {"id": uuid4(), "clinic_id": CLINIC, "contact": {"email": "ä@x.example", "n": [1, None]}}
+    lies = row | sealing.conceal(table, row, ["contact"])
+    assert "example" not in str(lies["contact"])
+    assert sealing.reveal(table, {**lies}) == row
+    written = sealing.reveal(table, {**lies}, as_written=("contact",))["contact"]
+    assert orjson.dumps(written) == orjson.dumps(row["contact"])
+    other = sealing.reveal(table, {**lies}, as_written=("address",))
+    assert other == row
+    assert sealing.reveal(None, {**lies}) == lies
+    empty = {**row, "contact": None}
+    assert sealing.conceal(table, empty, ["contact"]) == {"contact": None}
+    assert sealing.reveal(table, {**empty}) == empty

@@ -4,14 +4,18 @@ import os
 import subprocess
 import sys
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from flask import Flask
 
 from api.access import client_tokens, keys, tokens
@@ -111,7 +115,7 @@ def test_revoking_the_current_key_lets_the_next_one_sign(app: Flask, folder: Pat
 def test_revoking_a_next_or_a_retiring_key_leaves_the_current_one(app: Flask, folder: Path) -> None:
     (old,) = states()
     new = keys.add_key(folder)
-    keys.revoke(new)
+    assert keys.revoke(new) is None
     assert states() == {old: "current"}
     newer = keys.add_key(folder)
     keys.promote(newer)
@@ -175,14 +179,110 @@ def test_a_look_at_the_folder_costs_next_to_nothing(folder: Path) -> None:
 
 def test_what_may_not_be_done_with_a_key_is_said(app: Flask, folder: Path) -> None:
     (old,) = states()
-    for words in (("promote", old), ("retire", old), ("revoke", "nobody"), ("retire", "nobody")):
+    for words, why in (
+        (("promote", old), f"{old} is not next: it is current."),
+        (("retire", old), f"{old} is current: only what is retiring is retired."),
+        (("revoke", "nobody"), "There is no signing key nobody."),
+        (("retire", "nobody"), "There is no signing key nobody."),
+    ):
         told = run(app, *words)
         assert told.exit_code == 1 and "Traceback" not in told.output, words
+        assert why in told.output
     assert run(app, "add").exit_code == 0
-    assert run(app, "add").exit_code == 1
+    told = run(app, "add")
+    assert told.exit_code == 1 and "There is a next key already." in told.output
     (new,) = set(states()) - {old}
     with pytest.raises(Unsafe):
         keys.retire(new)
+    keys.promote(new)
+    told = run(app, "retire", old)
+    assert f"{old} signed until a moment ago: wait a quarter of an hour." in told.output
+
+
+def test_a_key_is_named_and_published_as_the_standards_say(folder: Path) -> None:
+    (kid,) = states()
+    (published,) = keys.jwks()["keys"]
+    assert sorted(published) == ["alg", "crv", "kid", "kty", "use", "x", "y"]
+    assert (published["kty"], published["crv"], published["kid"]) == ("EC", "P-256", kid)
+    assert (published["use"], published["alg"]) == ("sig", "ES256")
+    text = '{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}'.format(**published)
+    assert kid == urlsafe_b64encode(sha256(text.encode()).digest()).decode()[:43]  # RFC 7638
+
+
+def test_a_first_key_is_made_once_in_a_folder_for_its_owner_alone(tmp_path: Path) -> None:
+    there = tmp_path / "deep" / "keys"
+    before = os.umask(0)
+    try:
+        assert keys.make_keys(there) is True
+    finally:
+        os.umask(before)
+    made = [*there.iterdir()]
+    assert keys.make_keys(there) is False and [*there.iterdir()] == made
+    assert there.stat().st_mode & 0o777 == 0o700 and made[0].stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_begins_to_sign_to_the_second_and_is_asked_for_until_its_last_token_ended(
+    folder: Path,
+) -> None:
+    (oldest,) = states()
+    made = datetime(2040, 5, 1, 12, tzinfo=UTC)
+    middle, newest = (keys.add_key(folder, made + timedelta(days=n)) for n in (0, 3))
+    begins = made + keys.PUBLISHED_FIRST
+    with time_machine.travel(begins - timedelta(seconds=1), tick=False):
+        assert keys.signing_key()[0] == oldest
+    with time_machine.travel(begins, tick=False):
+        assert keys.signing_key()[0] == middle
+    with time_machine.travel(made + timedelta(days=9), tick=False):
+        since = {key.kid: key.retiring_since for key in keys.signing_keys()}
+    assert since == {oldest: begins, middle: begins + timedelta(days=3), newest: None}
+    last = begins + keys.LONGEST_TOKEN
+    with time_machine.travel(last - timedelta(seconds=1), tick=False), pytest.raises(Unsafe):
+        keys.retire(oldest)
+    with time_machine.travel(last, tick=False):
+        keys.retire(oldest)
+        assert oldest not in states()
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Los_Angeles"])
+def test_where_the_server_stands_changes_no_time_of_a_key(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    (old,) = states()
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        kid = keys.add_key(folder, datetime(2026, 1, 1, 12, tzinfo=UTC))
+        assert keys.find(kid).path.name == f"sign-20260101T120000Z-{kid}.pem"
+        new = keys.add_key(folder)
+        assert keys.age_of(keys.find(new)) < timedelta(minutes=1) and states()[new] == "next"
+        keys.promote(new)
+        assert states() == {old: "retiring", kid: "retiring", new: "current"}
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_file_whose_name_tells_no_time_is_a_key_of_long_ago(folder: Path) -> None:
+    (kid,) = states()
+    keys.find(kid).path.rename(folder / "sign-first.pem")
+    assert states() == {kid: "current"}
+    new = keys.add_key(folder)
+    keys.promote(new)
+    assert states() == {kid: "retiring", new: "current"}
+
+
+def test_without_a_key_or_with_one_of_another_kind_nothing_is_signed(folder: Path) -> None:
+    (kid,) = states()
+    other = rsa.generate_private_key(65537, 2048)
+    pem = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "sign-rsa.pem").write_bytes(pem)
+    with pytest.raises(Unsafe, match="^sign-rsa.pem is not an elliptic-curve key.$"):
+        keys.signing_key()
+    for path in folder.iterdir():
+        path.unlink()
+    none = "^There is no signing key; `flask --app wsgi keys make` makes one.$"
+    with pytest.raises(Unsafe, match=none):
+        keys.signing_key()
 
 
 def test_a_key_whose_name_begins_with_a_dash_is_promoted_retired_and_revoked_like_any(

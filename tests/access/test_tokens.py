@@ -18,10 +18,13 @@ from api import clock, db
 from api.access import keys, tokens
 from api.access.users import sign_ins, users
 from api.config import settings
+from api.errors import NotSignedIn
 from tests.builders import Person, Scene
 
 ADDRESSES = ("/me", "/patients", "/users", "/clinic", "/me/sign-ins")
 REMOVE = object()
+SAID = ("The token can't be read.", "The token is not valid.", "The sign-in has ended.")
+"""All that is told of a token that is refused."""
 
 
 def b64(data: bytes | str) -> str:
@@ -252,6 +255,7 @@ def is_refused(answer: Any) -> bool:
         answer.status_code == 401
         and answer.content_type == "application/problem+json"
         and sorted(body) == ["detail", "instance", "request_id", "status", "title", "type"]
+        and body["detail"] in SAID
         and body["type"] == "urn:freshtrail:problem:not_signed_in"
         and challenge == 'Bearer error="invalid_token"'
     )
@@ -305,6 +309,7 @@ def test_a_token_is_read_from_the_header_alone(app: Flask, scene: Scene) -> None
     for path in ("/api/v1/me", f"/api/v1/me?jwt={token}", f"/api/v1/me?access_token={token}"):
         answer = client.get(path)
         assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer"), path
+        assert answer.json["detail"] == "Sign in first."
 
 
 def test_a_good_token_dies_with_its_sign_in_at_the_next_request(app: Flask, scene: Scene) -> None:
@@ -350,6 +355,70 @@ def test_an_expired_token_is_not_kept_alive_by_the_memory_of_a_good_verdict(
     monkeypatch.setattr("api.access.remembered.time.time", lambda: now + 3.0)
     key = sha256(token.encode()).digest()
     assert tokens._good[key][0] <= now + 2
+
+
+def test_a_token_may_live_as_long_as_ours_do_and_their_leeway_and_no_second_more(
+    app: Flask, scene: Scene
+) -> None:
+    now = int(time.time())
+    longest = settings().access_minutes * 60 + 30
+    for lives, status in ((longest, 200), (longest + 1, 401)):
+        answer = ask(app, f"Bearer {signed(scene['CT'], iat=now, exp=now + lives)}")
+        assert answer.status_code == status, lives
+
+
+def test_a_token_of_more_than_four_kibibytes_is_not_looked_at(scene: Scene) -> None:
+    sizes = {}
+    plain = len(signed(scene["CT"]))
+    for more in range((4096 - plain) * 3 // 4 - 40, (4096 - plain) * 3 // 4 + 40):
+        for top in range(6):
+            token = signed(scene["CT"], {"x": "x" * top}, more="x" * more)
+            sizes[len(token)] = token
+    assert tokens.read(f"Bearer {sizes[4096]}")["sub"] == scene["CT"].user_id
+    with pytest.raises(NotSignedIn, match="can't be read"):
+        tokens.read(f"Bearer {sizes[4097]}")
+
+
+def test_a_token_found_good_is_not_proved_again_for_a_moment(
+    app: Flask, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header = f"Bearer {scene['CT'].token}"
+    first = tokens.read(header)
+
+    def proved(token: str) -> Any:
+        raise AssertionError("proved again")
+
+    monkeypatch.setattr(tokens, "_verified", proved)
+    assert tokens.read(header) == first
+
+
+def test_an_application_that_is_made_ready_issues_and_reads_our_tokens_alone() -> None:
+    ready, ids = Flask("ready"), [db.new_id() for _ in range(3)]
+    tokens.prepare(ready)
+    public_key = keys.signing_key()[1].public_key()
+    with ready.app_context():
+        token = tokens.issue(*ids)
+        top = jwt.get_unverified_header(token)
+        ours = {"audience": settings().audience, "issuer": settings().issuer}
+        said = jwt.decode(token, public_key, ["ES256"], **ours)
+        read = tokens.read(f"Bearer {token}")
+        for change, good in (({"exp": -29}, True), ({"exp": -31}, False)):
+            times = {name: int(time.time()) + s for name, s in ({"iat": -300} | change).items()}
+            aged = sealed(top, json.dumps(said | times))
+            assert is_read(aged) is good, change
+    assert top == {"alg": "ES256", "typ": "at+jwt", "kid": keys.signing_key()[0]}
+    assert (said["sid"], said["sub"], said["clinic"]) == tuple(str(one) for one in ids)
+    assert said["exp"] - said["iat"] == settings().access_minutes * 60
+    assert said["type"] == "access" and read["sub"] == ids[1]
+    assert ready.config["JWT_TOKEN_LOCATION"] == ["headers"]
+
+
+def is_read(token: str) -> bool:
+    """Whether a token is taken."""
+    try:
+        return bool(tokens.read(f"Bearer {token}"))
+    except NotSignedIn:
+        return False
 
 
 def test_there_are_forgeries_enough() -> None:

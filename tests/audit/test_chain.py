@@ -1,10 +1,13 @@
 """The chain shows everything that can be done to a trail, and cries wolf over nothing."""
 
+import json
 import os
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -282,3 +285,148 @@ def test_a_checkpoint_is_signed_and_a_changed_line_is_found(tmp_path: Path) -> N
     elsewhere = new_id()
     path.rename(checkpoints.file_of(tmp_path, elsewhere))
     assert not any(one.good for one in checkpoints.read(tmp_path, elsewhere))
+
+
+def test_an_event_is_sealed_in_the_published_form() -> None:
+    clinic_id, patients = UUID(int=7), [UUID(int=9), UUID(int=8)]
+    at = datetime(2026, 1, 1, 23, 30, tzinfo=timezone(timedelta(hours=-2)))
+    said = event(clinic_id, 0, random.Random(1)) | {"id": UUID(int=1), "action": "nöte:write"}
+    body = body_of(said | {"at": at, "actor_id": UUID(int=2)}, patients)
+    assert body == {
+        **dict.fromkeys(("role", "sign_in_id", "on_behalf_of", "type", "record_id")),
+        **dict.fromkeys(("data_category", "reason_ref", "purpose", "client_ip", "field_names")),
+        "clinic_id": "00000000-0000-0000-0000-000000000007",
+        "id": "00000000-0000-0000-0000-000000000001",
+        "at": "2026-01-02T01:30:00.000000Z",
+        "actor_id": "00000000-0000-0000-0000-000000000002",
+        "action": "nöte:write",
+        "outcome": "ok",
+        "door": "v1",
+        "request_id": "r0",
+        "patients": [str(UUID(int=8)), str(UUID(int=9))],
+    }
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    made = sha256(b"freshtrail-audit-v1\0" + canonical.encode() + bytes.fromhex("ab" * 32))
+    assert digest(body, "ab" * 32) == made.hexdigest()
+
+
+def test_a_time_without_a_zone_is_utc_wherever_the_server_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = event(UUID(int=7), 0, random.Random(1)) | {"at": datetime(2026, 1, 1, 12)}
+    for zone in ("Asia/Tokyo", "UTC"):
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setenv("TZ", zone)
+            time.tzset()
+            told = body_of(said, [])["at"]
+        time.tzset()
+        assert told == "2026-01-01T12:00:00.000000Z"
+
+
+# --- one thing done, told once and in its place
+
+
+def told_of(one: Trail) -> list[tuple[int, str]]:
+    return [(each.seq, each.what) for each in judged(one)[0].tampering]
+
+
+def bare(length: int = 20) -> Trail:
+    """A trail of which nothing lies outside the database."""
+    one = trail(random.Random(11))
+    links = one.links[:length]
+    return Trail(one.clinic_id, links, Head(length, links[-1].hash, 0), [])
+
+
+def begun_anew(one: Trail, place: int) -> None:
+    """From `place` on the trail is whole in itself, and does not follow what came before."""
+    bodies = [link.body for link in one.links[place - 1 :]]
+    one.links[place - 1 :] = sealed(one.clinic_id, bodies, "cd" * 32, place)
+    one.head = Head(len(one.links), one.links[-1].hash, 0)
+
+
+@pytest.mark.parametrize("place", [1, 2, 12, 20])
+def test_a_chain_that_does_not_follow_what_came_before_is_found_there(place: int) -> None:
+    one = bare()
+    begun_anew(one, place)
+    assert told_of(one) == [(place, "edited_hash")]
+
+
+def test_what_does_not_follow_is_found_in_a_later_part_read_alone_too() -> None:
+    one = bare()
+    begun_anew(one, 12)
+    later = verifying.follow(one.links[4:], [], 5)
+    assert [(each.seq, each.what) for each in later.tampering] == [(12, "edited_hash")]
+    for begin in (2, 5, 12):
+        assert verifying.follow(one.links[begin - 1 : 11], [], begin).tampering == []
+
+
+def test_a_changed_digest_is_told_once() -> None:
+    one = bare()
+    one.links[7] = replace(one.links[7], hash="ef" * 32)
+    assert told_of(one) == [(8, "edited_hash")]
+
+
+def test_two_events_that_were_edited_were_not_reordered() -> None:
+    one = bare()
+    for place in (3, 9):
+        body = {**(one.links[place].body or {}), "action": f"x:{place}"}
+        one.links[place] = replace(one.links[place], body=body)
+    assert told_of(one) == [(4, "edited_field"), (10, "edited_field")]
+
+
+def test_a_clock_that_went_back_five_minutes_is_not_remarked_upon() -> None:
+    clinic_id, chance = new_id(), random.Random(1)
+    events = [event(clinic_id, n, chance) for n in range(2)]
+    events[1]["at"] = events[0]["at"] - timedelta(minutes=5)
+    links = sealed(clinic_id, [body_of(e, []) for e in events])
+    assert verifying.follow(links, []).warnings == []
+
+
+def test_a_clinic_of_which_nothing_was_ever_sealed_is_whole() -> None:
+    assert told_of(Trail(new_id(), [], None, [])) == []
+    assert told_of(Trail(new_id(), [], Head(0, START, 0), [])) == []
+
+
+@pytest.mark.parametrize("said", [1, 2, 20])
+def test_an_emptied_table_is_told_by_the_head_alone(said: int) -> None:
+    assert told_of(Trail(new_id(), [], Head(said, "ab" * 32, 0), [])) == [(1, "table_emptied")]
+
+
+def test_a_head_that_is_gone_is_told_without_any_checkpoint() -> None:
+    one = bare()
+    one.head = None
+    assert told_of(one) == [(20, "head_edited")]
+
+
+def test_an_end_that_was_cut_off_is_told_by_the_head_alone() -> None:
+    one = bare()
+    del one.links[13:]
+    assert told_of(one) == [(14, "deleted_tail")]
+
+
+def test_of_several_rows_that_were_put_in_the_first_is_told() -> None:
+    one = bare()
+    bodies = [body_of(event(one.clinic_id, n, random.Random(n)), []) for n in range(3)]
+    one.links += sealed(one.clinic_id, bodies, one.links[-1].hash, 21)
+    assert told_of(one) == [(21, "inserted_row")]
+
+
+def test_a_checkpoint_that_is_no_longer_ours_is_told_of_an_empty_chain_too() -> None:
+    bad = Checkpoint(0, "", "", good=False)
+    assert told_of(Trail(new_id(), [], None, [bad])) == [(1, "checkpoint_edited_or_missing")]
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_only_a_signed_restore_by_intent_bridges_what_was_told_later(good: bool) -> None:
+    one = trail(random.Random(2))
+    del one.links[12:]
+    one.head = Head(12, one.links[-1].hash, 12)
+    one.points.append(Checkpoint(12, one.head.hash, "", good, recovery=not good))
+    assert (13, "rolled_back") in told_of(one)
+
+
+def test_a_restore_by_intent_does_not_hide_a_fork_at_its_own_place() -> None:
+    one = bare()
+    one.points = [Checkpoint(20, "ab" * 32, "", True)]
+    one.points.append(Checkpoint(20, one.links[-1].hash, "", True, recovery=True))
+    assert (20, "forked") in told_of(one)

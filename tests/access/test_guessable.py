@@ -1,0 +1,35 @@
+"""Passwords that are tried first are refused by rule, and no others."""
+
+import pytest
+
+from api.access.guessable import is_guessable
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        *("pass42word42", "keta-mine-2026", "Sun7Shine"),  # a first word with figures within
+        *("P@ss-W0rd!", "le7.m3!n..2026", "fr33d0m, fr33d0m"),  # one that looks like it
+        *("adminadminadmin", "TestTestTest1"),  # over and over
+        *("0987654321poiuy", "mnbvcxzlkjhgf", "zyxwvutsrqpo"),  # backward along the keys
+        *("qwerasdfzxcv", "qwertasdfgzxcv", "12345qwertyabcde"),  # piece by piece
+        *("qwertyuiopas1", "abcabcabcabc", "110110110110"),
+    ],
+)
+def test_first_words_and_walks_along_the_keys_are_guessed_in_any_guise(password: str) -> None:
+    assert is_guessable(password) and is_guessable(password.upper())
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "acegiacegiacegi",  # five characters are enough, for what is neither word nor walk
+        "xqwertyuiop4",  # a walk is one from its first character on
+        "qwertyuiopx5",  # and to its last
+        "qweasdzxc123",  # pieces of three are no walk
+        "passwordless",
+        "xxpasswordxx1",
+    ],
+)
+def test_what_only_holds_such_a_piece_is_not_refused(password: str) -> None:
+    assert not is_guessable(password)
