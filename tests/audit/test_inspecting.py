@@ -1,0 +1,170 @@
+"""Inspecting: every chain of a database is read, each by itself, with what lies outside it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from sqlalchemy import delete, select, text, update
+
+from api import clock, config, db
+from api.audit import checkpoints, inspecting
+from api.audit.seal import audit_heads, audit_seals
+from api.audit.trail import audit_events
+from api.core import sealing
+from tests import builders
+from tests.builders import Scene
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scene: Scene) -> Iterator[Path]:
+    """A folder of checkpoints of its own."""
+    monkeypatch.setenv("CHECKPOINT_DIR", str(tmp_path))
+    config.settings.cache_clear()
+    with db.transaction() as store:  # what other tests told lies in other folders
+        store.execute(update(audit_heads).values(told_seq=0))
+    yield tmp_path
+    monkeypatch.delenv("CHECKPOINT_DIR")
+    config.settings.cache_clear()
+
+
+def write(clinic_id: UUID, count: int) -> list[Any]:
+    """So many events of a clinic; gives their ids."""
+    now = clock.now()
+    rows = [
+        {"clinic_id": clinic_id, "id": db.new_id(), "action": "x:y", "outcome": "ok"}
+        | {"at": now.replace(microsecond=number), "door": "v1", "request_id": "r"}
+        for number in range(count)
+    ]
+    with db.transaction() as store:
+        store.append(audit_events, rows)
+    return rows
+
+
+def seal() -> None:
+    for step in (sealing.seal_due, sealing.tell_due):
+        more = True
+        while more:
+            with db.transaction():
+                more = step()
+
+
+def look(folder: Path | None, *clinics: UUID, since: int = 1) -> dict[UUID, inspecting.Report]:
+    with inspecting.one_moment(config.settings().url) as connection:
+        found = inspecting.inspect(connection, folder, clinics or None, since)
+    return {report.clinic_id: report for report in found}
+
+
+def told(report: inspecting.Report) -> list[tuple[int, str]]:
+    return [(one.seq, one.what) for one in report.verdict.tampering]
+
+
+def test_every_clinic_that_has_a_chain_is_read_and_each_by_itself(
+    scene: Scene, folder: Path
+) -> None:
+    here, there = scene.clinic_id, scene["XT"].clinic_id
+    write(here, 3)
+    write(there, 2)
+    seal()
+    late = write(there, 4)
+    write(here, 1)
+    found = look(folder)
+    assert {here, there} <= found.keys() and [*found] == sorted(found)
+    assert (found[here].verdict.sealed, found[there].verdict.sealed) == (3, 2)
+    assert (found[here].unsealed, found[there].unsealed) == (1, 4)
+    assert found[there].oldest_unsealed_at == late[0]["at"]
+    assert told(found[here]) == told(found[there]) == []
+    seal()
+    found = look(folder)
+    assert (found[there].unsealed, found[there].oldest_unsealed_at) == (0, None)
+    assert look(folder, here).keys() == {here}
+
+
+def test_a_chain_that_is_gone_whole_is_known_by_its_checkpoints(scene: Scene, folder: Path) -> None:
+    gone = db.new_id()
+    checkpoints.write(folder, gone, 3, "ab" * 32, clock.now())
+    found = look(folder)
+    assert told(found[gone]) == [(1, "table_emptied")]
+    assert gone not in look(None)
+
+
+def test_a_chain_of_many_pages_is_read_to_its_end(
+    scene: Scene, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspecting, "AT_ONCE", 2)
+    write(scene.clinic_id, 5)
+    seal()
+    [report] = look(folder, scene.clinic_id).values()
+    assert (report.verdict.sealed, told(report)) == (5, [])
+    [report] = look(folder, scene.clinic_id, since=4).values()
+    assert (report.verdict.sealed, report.begin, told(report)) == (5, 1, [])
+
+
+def test_checkpoints_are_asked_for_only_where_there_is_a_folder(scene: Scene, folder: Path) -> None:
+    write(scene.clinic_id, 2)
+    seal()
+    checkpoints.file_of(folder, scene.clinic_id).unlink()
+    [report] = look(None, scene.clinic_id).values()
+    assert (report.checkpoints, told(report)) == (0, [])
+    for place in (folder, folder / "nowhere"):
+        [report] = look(place, scene.clinic_id).values()
+        assert told(report) == [(2, "checkpoint_edited_or_missing")]
+
+
+def test_only_files_of_checkpoints_are_read(scene: Scene, folder: Path) -> None:
+    (folder / "words.txt").write_text("words")
+    write(scene.clinic_id, 1)
+    seal()
+    [report] = look(folder, scene.clinic_id).values()
+    assert (report.checkpoints, told(report)) == (1, [])
+
+
+@pytest.mark.parametrize("met", ["nothing", "half a line"])
+def test_a_checkpoint_that_is_just_being_written_is_looked_at_once_more(
+    scene: Scene, folder: Path, monkeypatch: pytest.MonkeyPatch, met: str
+) -> None:
+    write(scene.clinic_id, 2)
+    seal()
+    half = [checkpoints.Checkpoint(0, "", "", good=False)]
+    early = {} if met == "nothing" else {scene.clinic_id: half}
+    monkeypatch.setattr(inspecting, "_told", lambda _folder: early)
+    # one that was written after this look at the database is not held against it
+    checkpoints.write(folder, scene.clinic_id, 9, "ab" * 32, clock.now())
+    [report] = look(folder, scene.clinic_id).values()
+    assert (report.checkpoints, told(report)) == (1, [])
+
+
+def test_a_checkpoint_that_stays_spoiled_is_told(scene: Scene, folder: Path) -> None:
+    write(scene.clinic_id, 2)
+    seal()
+    path = checkpoints.file_of(folder, scene.clinic_id)
+    path.write_text(path.read_text().replace("\n2\n", "\n3\n"))
+    [report] = look(folder, scene.clinic_id).values()
+    assert told(report) == [(2, "checkpoint_edited_or_missing")]
+
+
+def test_an_event_that_was_taken_out_is_told_in_its_place(scene: Scene, folder: Path) -> None:
+    rows = write(scene.clinic_id, 4)
+    seal()
+    with db.transaction() as store:
+        if store.on_postgres:
+            store.execute(text("ALTER TABLE audit_events DISABLE TRIGGER ALL"))
+        else:
+            store.execute(text("DROP TRIGGER audit_events_no_delete"))
+        seals = select(audit_seals.c.event_id).where(audit_seals.c.clinic_id == scene.clinic_id)
+        third = store.execute(seals.where(audit_seals.c.seq == 3)).scalar_one()
+        assert third in {row["id"] for row in rows}
+        store.execute(delete(audit_events).where(audit_events.c.id == third))
+        [report] = inspecting.inspect(store.connection, folder, [scene.clinic_id])
+        assert told(report) == [(3, "deleted_row")]
+        db.leave_store()
+
+
+def test_a_clinic_that_never_did_anything_has_nothing_to_tell(app: Flask, folder: Path) -> None:
+    with db.transaction():
+        quiet = builders.make_scene().clinic_id
+    assert quiet not in look(folder)
+    [report] = look(folder, quiet).values()
+    assert (report.verdict.sealed, report.unsealed, told(report)) == (0, 0, [])
