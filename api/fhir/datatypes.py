@@ -93,7 +93,7 @@ def instant(at: datetime | None) -> str | None:
     if at is None:
         return None
     there = at if at.tzinfo in IN_UTC else at.astimezone(UTC)
-    return there.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return there.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def day(on: date | None) -> str | None:

@@ -19,6 +19,7 @@ from api.fhir.kind import Kind, Part, Shown, made_of, split_id
 from api.fhir.narrowing import narrowed
 from api.fhir.outcome import Gone, TooCostly
 from api.fhir.parameters import Filter, answers, sort_key
+from api.fhir.sorting import beyond, rank
 
 CHUNK: Final = 500
 """How many rows are read at once."""
@@ -106,9 +107,9 @@ class Search:
             if len(keyed) > MOST_SORTED:
                 raise TooCostly("Narrow the search before it is put in order.")
         for number, (_, descending) in reversed(list(enumerate(self.asked.sort))):
-            keyed.sort(key=lambda pair: _rank(pair[0][number], descending), reverse=descending)
+            keyed.sort(key=lambda pair: rank(pair[0][number], descending), reverse=descending)
         if after is not None:
-            keyed = list(_beyond(keyed, after, self.asked.sort))
+            keyed = list(beyond(keyed, after, self.asked.sort))
         size = self.asked.count
         more = len(keyed) > size > 0
         found = Found([shown for _, shown in keyed[:size]])
@@ -142,15 +143,24 @@ class Search:
     ) -> Iterator[Shown]:
         """The matches of one part; of the row that a page ended in, those that are left."""
         mark = None if after is None else _row_id(part, after[1])
-        if after is not None:
+        if after is not None and not part.singly:
             yield from self._left(number, part, wanted, after)
+        wanted = replace(wanted, size=self._chunk(), told_as=self._told_as(part, wanted))
         while True:
-            asked = replace(wanted, after=mark, size=self._chunk())
+            asked = replace(wanted, after=mark)
             rows = list_records(self.client, self.action, part.source, asked)
             yield from self._kept(number, rows)
             if len(rows) < self._chunk():
                 return
-            mark = rows[-1]["id"]
+            mark, wanted = rows[-1]["id"], replace(wanted, told_as=None)
+
+    def _told_as(self, part: Part, wanted: Wanted) -> str | None:
+        """The type, where the page shows all that is read of one patient, and nothing beside."""
+        asked = self.asked
+        more = asked.wants_total or asked.sort or asked.includes or asked.with_provenance
+        of_one = wanted.patients is not None and len(wanted.patients) == 1
+        plainly = self._takes_all and part.singly and len(self.kind.parts) == 1
+        return self.kind.type if plainly and of_one and not more else None
 
     def _chunk(self) -> int:
         few = not self.asked.wants_total and not self.asked.sort
@@ -165,9 +175,13 @@ class Search:
             yield from (shown for shown in self._kept(number, rows) if shown.place > after)
 
     def _kept(self, number: int, rows: list[Any]) -> Iterator[Shown]:
-        for shown in made_of(self.client, self.kind, number, rows):
-            if self._answers(shown.resource):
-                yield shown
+        every = made_of(self.client, self.kind, number, rows)
+        yield from every if self._takes_all else (s for s in every if self._answers(s.resource))
+
+    @cached_property
+    def _takes_all(self) -> bool:
+        """Whether every resource that is found is a match, so that none has to be looked at."""
+        return not self._looked_at and any(not one for one in self.alternatives)
 
     def _answers(self, resource: Any) -> bool:
         every = all(answers(one, resource, self.base) for one in self._looked_at)
@@ -211,32 +225,6 @@ PUSHED: Final = (PATIENT, "_id")
 
 def _row_id(part: Part, text: str) -> UUID | str:
     return text if part.plain_ids else UUID(text)
-
-
-def _rank(key: str | None, descending: bool) -> tuple[int, str]:
-    """What has no value comes last, whichever way."""
-    if key is None:
-        return (0 if descending else 1), ""
-    return (1 if descending else 0), key
-
-
-def _beyond(
-    keyed: list[tuple[list[Any], Shown]], after: list[Any], sort: Any
-) -> Iterator[tuple[list[Any], Shown]]:
-    """What of a sorted list comes after a mark, which need not be there any more."""
-    *keys, place = after
-    mark = (keys, tuple(place))
-    for one, shown in keyed:
-        if _is_after((one, shown.place), mark, sort):
-            yield one, shown
-
-
-def _is_after(one: Any, mark: Any, sort: Any) -> bool:
-    for mine, its, (_, descending) in zip(one[0], mark[0], sort, strict=True):
-        a, b = _rank(mine, descending), _rank(its, descending)
-        if a != b:
-            return a < b if descending else a > b
-    return bool(one[1] > mark[1])
 
 
 def is_within(alternatives: Alternatives, resource: Any, base: str) -> bool:

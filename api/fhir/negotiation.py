@@ -46,7 +46,9 @@ def check_form() -> None:
 def answer(body: Json, status: int = 200, **headers: str) -> Response:
     """A resource on its way out."""
     pretty = request.args.get("_pretty") == "true"
-    content = orjson.dumps(body, option=orjson.OPT_INDENT_2 if pretty else 0)
+    content = orjson.dumps(body)
+    if pretty:  # what was written beforehand is laid out with the rest
+        content = orjson.dumps(orjson.loads(content), option=orjson.OPT_INDENT_2)
     response = Response(content, status, content_type=MEDIA_TYPE)
     for name, value in headers.items():
         response.headers[name.replace("_", "-")] = value

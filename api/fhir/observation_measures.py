@@ -34,7 +34,7 @@ TRAIL: Final = "Trail strength: steps logged of one practice, 0 to 1"
 
 def of_checkin(reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
     """The panel of a check-in, its total or tier, its subscales, and each answer."""
-    row["by"] = author(reader, row)
+    row["by"] = author(reader, row, reference("Patient", row["patient_id"]))
     one: Instrument = row["definition"]
     parts = [*_figures(one, row), *_answers(one, row)]
     members = [reference("Observation", row["id"], f"-{made.suffix}") for made in parts]

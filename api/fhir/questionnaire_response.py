@@ -1,7 +1,10 @@
 """QuestionnaireResponse: a complete check-in, as it was answered."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
+
+import orjson
 
 from api.access.policies import Actor
 from api.core.ehr import ANSWERS
@@ -12,40 +15,40 @@ from api.fhir.kind import Kind, Made, Part
 from api.fhir.parameters import date, patient, reference as pointing, token
 from api.fhir.questionnaire import canonical, choice
 
+KEPT: Final = 256
+"""Of how many instruments the answers are kept as they are written."""
 
-def author(reader: Actor, row: dict[str, Any]) -> Json | None:
+
+def author(reader: Actor, row: dict[str, Any], subject: Json | None) -> Json | None:
     """Who answered, or who wrote down what was answered."""
-    if row["answered_by"] == "patient":
-        return reference("Patient", row["patient_id"])
-    return writer(reader, row)
+    return subject if row["answered_by"] == "patient" else writer(reader, row)
 
 
-class Answered(dict[tuple[str, int | None], Json]):
-    """The answers to one version of an instrument, by question and value, each made once."""
+class Answered(dict[tuple[str, int | None], bytes]):
+    """The answers to one version of an instrument, by question and value, each written once."""
 
     def __init__(self, one: Instrument) -> None:
         super().__init__()
         self.one, self.asked = one, {item.link_id: item for item in one.items}
 
-    def __missing__(self, at: tuple[str, int | None]) -> Json:
+    def __missing__(self, at: tuple[str, int | None]) -> bytes:
         """The answer as a resource holds it; a question that was left open has none."""
         item = self.asked[at[0]]
         chosen = [option for option in item.options if option.value == at[1]]
         answers = [{"valueCoding": choice(self.one, item, option)} for option in chosen]
         said = {"linkId": item.link_id, "text": item.text, "answer": answers}
-        made = self[at] = Clean(clean(said))
+        made = self[at] = orjson.dumps(clean(said))
         return made
 
 
-def items(reader: Actor, row: dict[str, Any]) -> list[Json]:
-    """What was answered, in the order of the questions."""
-    one: Instrument = row["definition"]
-    made: dict[Any, Answered] = reader.extras.setdefault("answered", {})
-    at, given = (one.key, one.version), row["answers"]
-    if at not in made:
-        made[at] = Answered(one)
-    told = made[at]
-    return [told[asked, given[asked]] for asked in told.asked if asked in given]
+_answered = lru_cache(KEPT)(Answered)
+
+
+def items(row: dict[str, Any]) -> orjson.Fragment | None:
+    """What was answered, in the order of the questions, as JSON; nobody looks into it here."""
+    told, given = _answered(row["definition"]), row["answers"]
+    there = [told[asked, given[asked]] for asked in told.asked if asked in given]
+    return orjson.Fragment(b"[" + b",".join(there) + b"]") if there else None
 
 
 def to_fhir(reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
@@ -57,11 +60,11 @@ def to_fhir(reader: Actor, row: dict[str, Any]) -> Iterator[Made]:
         "status": "amended" if row["corrected"] else "completed",
         "subject": subject,
         "authored": instant(row["answered_at"]),
-        "author": author(reader, row),
+        "author": author(reader, row, subject),
         "source": subject,
     }
-    told = items(reader, row)
-    if told:
+    told = items(row)
+    if told is not None:
         body["item"] = told
     yield Made(Clean(body), profiles=(f"{US_CORE}questionnaireresponse",))
 

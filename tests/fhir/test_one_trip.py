@@ -69,6 +69,7 @@ def paths(scene: Scene, seen: dict[str, Any]) -> Iterator[str]:
         yield f"/Patient/{patient}"
         for kind in KINDS[1:6]:
             yield f"/{kind}?patient={patient}&_count=2"
+            yield f"/{kind}?patient={patient}&_count=2&_total=none"
     for kind in KINDS:
         yield f"/{kind}?_count=3&_total=none"
     yield from (f"/Goal/{seen['goal']['id']}", f"/Goal/{uuid4()}", "/Goal/x", "/Patient?wingspan=1")

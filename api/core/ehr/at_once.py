@@ -1,8 +1,9 @@
 """An EHR's read in one trip: who the client is, what it reaches and the records, in one statement.
 
-As hot reads of people are (`api/core/one_trip`). The event follows with the answer, in a trip of
-its own: whose data leaves is known only when the resources are made and were looked at. What one
-statement can't say is asked in the plain transaction, by the same gate, and reads just the same.
+As hot reads of people are (`api/core/one_trip`). On PostgreSQL the event goes along where all that
+is found of one patient is shown; else it follows with the answer, in a trip of its own: whose data
+leaves is known only when the resources are made and were looked at. What one statement can't say is
+asked in the plain transaction, by the same gate, and reads just the same.
 """
 
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from sqlalchemy import (
     TypeDecorator,
     Uuid,
     bindparam,
+    exists,
     func,
     literal_column,
     or_,
@@ -27,8 +29,8 @@ from sqlalchemy import (
     true,
 )
 
-from api import db
-from api.access.policies import Actor
+from api import clock, db
+from api.access.policies import Actor, Role
 from api.access.users import OWN_EHR
 from api.audit import trail
 from api.core import client_reach, gate
@@ -41,6 +43,7 @@ SHAPES: Final = 512
 """How many prepared statements are kept: of each source some, and of each page size."""
 CLINIC, CLIENT = bindparam("clinic_", type_=Uuid), bindparam("client_", type_=Uuid)
 SYSTEM, BLIND = bindparam("system_", type_=String), bindparam("blind_", type_=String)
+EVENT, PATIENT = bindparam("event_", type_=Uuid), bindparam("patient_", type_=Uuid)
 FRONT: Final = tuple(column.key for column in client_reach.CLIENT_COLUMNS)
 """What stands before the columns of a record: who the client is."""
 
@@ -55,6 +58,7 @@ class Shape:
     after: bool
     size: int | None
     is_counted: bool
+    tells: bool
 
 
 @dataclass(frozen=True)
@@ -76,12 +80,14 @@ def in_one_trip(
     shape, system = _shape(source, wanted, is_counted), client_reach.system_of(actor)
     if shape is None or system is None or not is_alone(True):
         return None
-    trail.begin(action)
+    deed = trail.begin(action)
     db.store().stand_in(actor.clinic_id)
     prepared = _prepared(source, shape, db.one_trip_pool() is not None)
-    rows = _answered(prepared.trip, _values(actor, system, wanted))
+    values = _values(actor, system, wanted)
+    rows = _answered(prepared.trip, values | _of_event(actor, wanted) if shape.tells else values)
     if not rows:
         return None
+    deed.written = shape.tells
     if actor.known is None:
         told = dict(zip(FRONT, rows[0], strict=False))
         actor.known = client_reach.client_rights(actor, told)
@@ -109,6 +115,7 @@ def _shape(source: Source, wanted: Wanted, is_counted: bool) -> Shape | None:
         wanted.after is not None,
         wanted.size,
         is_counted,
+        wanted.told_as is not None and db.one_trip_pool() is not None,
     )
 
 
@@ -122,6 +129,23 @@ def _values(actor: Actor, system: str, wanted: Wanted) -> Values:
         "patient_": wanted.patients[0] if wanted.patients else None,
         "since_": wanted.since,
         "after_": wanted.after,
+    }
+
+
+def _of_event(actor: Actor, wanted: Wanted) -> Values:
+    """The event of this deed, as `trail.write` would have it, and whose data the answer holds."""
+    deed = trail.current()
+    assert deed is not None and not deed.written, "one deed leaves one event"
+    return {
+        "event_": db.new_id(),
+        "now_": clock.now(),
+        "action_": deed.action,
+        "kind_": wanted.told_as,
+        "purpose_": deed.purpose,
+        "sign_in_": actor.sign_in_id,
+        "door_": actor.door,
+        "request_": actor.request_id,
+        "ip_": actor.client_ip,
     }
 
 
@@ -153,11 +177,43 @@ def _prepared(source: Source, shape: Shape, on_postgres: bool) -> Prepared:
     whole = select(*who.c, *rows.c).select_from(who.outerjoin(rows, true()))
     if not shape.is_counted:
         whole = whole.order_by(rows.c.id)
+    if shape.tells:
+        whole = whole.add_cte(_event(who), _touched(who, rows))
     readers = ((str(c.name), _reader(c.type)) for c in records.selected_columns)
     read = tuple((name, one) for name, one in readers if one is not None)
     if on_postgres:
         return Prepared(db.prepare_trip(whole), names, read)
     return Prepared(db.prepare_question(whole, len(FRONT)), names, read)
+
+
+def _event(who: Any) -> Any:
+    """The event of a client that was let in."""
+    values = {
+        "clinic_id": CLINIC,
+        "id": EVENT,
+        "at": bindparam("now_", type_=DateTime(timezone=True)),
+        "actor_id": CLIENT,
+        "role": literal_column(f"'{Role.SYSTEM.value}'"),
+        "sign_in_id": bindparam("sign_in_", type_=Uuid),
+        "action": bindparam("action_", type_=String),
+        "type": bindparam("kind_", type_=String),
+        "outcome": literal_column("'ok'"),
+        "purpose": bindparam("purpose_", type_=String),
+        "door": bindparam("door_", type_=String),
+        "request_id": bindparam("request_", type_=String),
+        "client_ip": bindparam("ip_", type_=String),
+    }
+    one = select(*(value.label(name) for name, value in values.items())).select_from(who)
+    return trail.audit_events.insert().from_select(list(values), one).cte("a")
+
+
+def _touched(who: Any, rows: Any) -> Any:
+    """The patient who was asked about, where something of them was found."""
+    found = exists(select(literal_column("1")).select_from(rows))
+    values = {"clinic_id": CLINIC, "event_id": EVENT, "patient_id": PATIENT}
+    one = select(*(value.label(name) for name, value in values.items())).select_from(who)
+    table = trail.audit_event_patients
+    return table.insert().from_select(list(values), one.where(found)).cte("t")
 
 
 def _records(source: Source, shape: Shape, who: Any) -> Select[Any]:
@@ -175,7 +231,7 @@ def _records(source: Source, shape: Shape, who: Any) -> Select[Any]:
     if shape.by_id:
         statement = statement.where(c.id == bindparam("id_", type_=Uuid))
     if shape.by_patient:
-        statement = statement.where(source.patient == bindparam("patient_", type_=Uuid))
+        statement = statement.where(source.patient == PATIENT)
     if shape.since:
         statement = statement.where(c.updated_at >= bindparam("since_", type_=c.updated_at.type))
     if shape.after:

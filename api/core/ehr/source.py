@@ -20,6 +20,8 @@ class Wanted:
     """Which records are asked for: by id, by patient, changed since, after which id, how many.
 
     With `gone_since` the tombstones left since then are wanted, and nothing that is there.
+    `told_as` names the kind of record, for an event that may go along: whoever asks shows all that
+    is found, and nothing beside.
     """
 
     ids: Sequence[UUID | str] | None = None
@@ -29,6 +31,7 @@ class Wanted:
     size: int | None = None
     sought: Sequence[Condition] = ()
     gone_since: datetime | None = None
+    told_as: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -181,9 +181,12 @@ class Derived:
     with_cutoff: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Instrument:
-    """One questionnaire as the scorer needs it; `definition` is the whole of what is on file."""
+    """One questionnaire as the scorer needs it; `definition` is the whole of what is on file.
+
+    Each is itself alone, so that what is made of one can be kept beside it.
+    """
 
     key: str
     version: str
