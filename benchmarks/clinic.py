@@ -100,7 +100,7 @@ def write(engine: Engine, rows: list[tuple[Table, list[Values]]], sealed: bool, 
         for table, records in rows:
             _insert(connection, table, records, prepare)
             say(f"  {len(records):7,} {table.name}")
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with engine.begin() as connection:  # begun by us even where the driver would commit by itself
         connection.execute(text("ANALYZE"))
 
 

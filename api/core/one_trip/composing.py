@@ -84,7 +84,7 @@ def compose(about: Subject, records: Select[Any], page: PageOf | None = None) ->
     """
     who = _who()
     chart = _chart(about, who)
-    rows = _records(about, records, who, chart)
+    rows = _records(about, records, who, chart, page)
     opened = chart if chart is not None else rows if page is None else None
     seen = _outcome(about.action, who, opened)
     shown = chart if chart is not None else _shown(about, rows, page)
@@ -107,7 +107,7 @@ def spread(about: Subject, records: Select[Any], page: PageOf | None = None) -> 
     front: list[Any] = [who.c[name] for name in SIGN_IN]
     said: Any = who
     if chart is None:
-        rows = _records(about, records, who, None)
+        rows = _records(about, records, who, None, page)
     else:  # by the bound value, for SQLite joins the other way round: all check-ins to one chart
         opened = exists(select(literal_column("1")).select_from(chart))
         mine = (about.table.c.clinic_id == CLINIC, about.chart == CHART)
@@ -151,20 +151,31 @@ def _chart(about: Subject, who: CTE) -> CTE | None:
             parent.c.clinic_id == CLINIC,
             parent.c.id == CHART,
             parent.c.deleted_at.is_(None),
-            _reaches(about.action, who, parent.c.id),
+            _reaches(about.action, who, CHART),
             named_first(CLINIC),
         )
         .cte("c")
     )
 
 
-def _records(about: Subject, records: Select[Any], who: CTE, chart: CTE | None) -> CTE:
+def _records(
+    about: Subject, records: Select[Any], who: CTE, chart: CTE | None, page: PageOf | None
+) -> CTE:
     mine = about.table.c.clinic_id == CLINIC
     if chart is None:
-        reach = _reaches(about.action, who, about.chart)
+        reach = _reaches(about.action, who, _chart_asked(about, page))
         return records.where(mine, reach, named_first(CLINIC)).cte("p")
     here = about.chart == chart.c.patient_id
     return records.where(mine, here, named_first(CLINIC)).cte("p")
+
+
+def _chart_asked(about: Subject, page: PageOf | None) -> Any:
+    """The chart whose reach is in question; a value where it is known beforehand.
+
+    Of a column the database may first list every chart that a clinician reaches.
+    """
+    is_chart = about.chart is about.table.c.id and page is None
+    return bindparam("record_id", type_=Uuid) if is_chart else about.chart
 
 
 def _reaches(action: str, who: CTE, chart: ColumnElement[Any]) -> Condition:
