@@ -203,6 +203,9 @@ def _check_days(settings: Settings) -> None:
         raise Unsafe(f"KEEP_EVENTS_DAYS must lie between {LEAST_DAYS} and {MOST_DAYS}.")
     if not 1 <= settings.chart_key_days <= MOST_DAYS:
         raise Unsafe(f"CHART_KEY_DAYS must lie between 1 and {MOST_DAYS}.")
+    keys, backups = settings.chart_key_copies.resolve(), settings.backups.resolve()
+    if keys.is_relative_to(backups) or backups.is_relative_to(keys):
+        raise Unsafe("CHART_KEY_DIR and BACKUP_DIR must lie apart: one is kept, the other is not.")
 
 
 def _checked(settings: Settings) -> Settings:

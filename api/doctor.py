@@ -14,7 +14,15 @@ from sqlalchemy.exc import DBAPIError
 from api import clock, db, field_keys, schema
 from api.access import keys
 from api.access.users import clinics, clinics_there
-from api.backups import copies, newest_checked, orphaned, outdated
+from api.backups import (
+    BadBackup,
+    copies,
+    newest_checked,
+    newest_copy,
+    orphaned,
+    outdated,
+    uncopied,
+)
 from api.config import settings
 from api.core import beats, on_call
 from api.core.alerts import overdue_since
@@ -41,11 +49,14 @@ class Finding:
     words: str
 
 
-def examine() -> Iterator[Finding]:
-    """Everything that is looked at, each by itself: one that fails does not hide the next."""
-    for name, look in LOOKS.items():
+def examine(*names: str) -> Iterator[Finding]:
+    """What is looked at, each by itself: one that fails does not hide the next.
+
+    Without names everything of `LOOKS`.
+    """
+    for name in names or LOOKS:
         try:
-            yield from (Finding(name, level, words) for level, words in look())
+            yield from (Finding(name, level, words) for level, words in LOOKS[name]())
         except (DBAPIError, Unsafe, OSError, ValueError) as problem:
             yield Finding(name, RED, f"could not be looked at ({type(problem).__name__})")
 
@@ -242,21 +253,28 @@ def _backup() -> Seen:
 
 
 def _chart_keys() -> Seen:
+    try:
+        newest = newest_copy()
+    except BadBackup as problem:
+        yield RED, str(problem)
+        return
+    lacking = uncopied_there = 0
     with db.transaction() as store:
-        ids = clinics_there(store)
-    lacking = 0
-    for clinic_id in ids:
-        with db.within(clinic_id), db.transaction() as store:
+        for clinic_id in clinics_there(store):
+            store.stand_in(clinic_id)
             lacking += orphaned(store.connection, clinic_id)
+            uncopied_there += uncopied(store.connection, clinic_id, newest)
     if lacking:
         yield RED, f"{lacking} keys of charts are not there: their notes can't be opened"
-    if not copies():
+    if newest.path is None:
         yield WARN, "no copy of charts' keys lies in CHART_KEY_DIR: `backup make` writes one"
-    elif old := outdated(datetime.now(UTC)):
+    elif uncopied_there:
+        yield WARN, f"{uncopied_there} keys of charts are not in the newest copy: `backup make`"
+    if old := outdated(datetime.now(UTC)):
         words = "copies are older than CHART_KEY_DAYS: `backup make` removes them"
         yield WARN, f"{len(old)} {words}"
-    elif not lacking:
-        yield OK, f"all are there, with {len(copies())} copies of them"
+    if not (lacking or uncopied_there or old) and newest.path is not None:
+        yield OK, f"all are there, and in the newest of {len(copies())} copies"
 
 
 def _disk() -> Seen:

@@ -24,10 +24,14 @@ CHART_KEYS = click.option(
 
 
 @click.command("doctor")
-def doctor_command() -> None:
-    """Look at the server from the inside: a line for each thing, exit status 1 when any is red."""
+@click.argument("names", nargs=-1, type=click.Choice(list(doctor.LOOKS)))
+def doctor_command(names: tuple[str, ...]) -> None:
+    """Look at the server from the inside: a line for each thing, exit status 1 when any is red.
+
+    With NAMES, such as backup "on call", only at these.
+    """
     red = 0
-    for finding in doctor.examine():
+    for finding in doctor.examine(*names):
         click.echo(f"{MARKS[finding.level]}  {finding.name:8}  {finding.words}")
         red += finding.level == doctor.RED
     if red:

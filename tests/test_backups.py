@@ -20,6 +20,7 @@ from api.backups import charts
 from api.backups.making import connected
 from api.core.patients import patients
 from api.core.treatment import notes
+from api.errors import Unsafe
 from tests import postgres
 from tests.builders import Scene, make_patient
 from tests.conftest import empty_database
@@ -357,3 +358,31 @@ def test_of_a_backup_that_fails_nothing_is_left(
     with pytest.raises(OSError, match="No space"):
         backups.make(tmp_path / "full", lambda _: None)
     assert not [*(tmp_path / "full").iterdir()]
+
+
+def test_what_a_killed_backup_left_goes_with_the_next(apart: Any, tmp_path: Path) -> None:
+    shelf, said = tmp_path / "another", []
+    killed, young, foreign = (
+        shelf / name for name in ("20260101T000000Z", "20260102T000000Z", "x")
+    )
+    for folder in (killed, young, foreign):
+        folder.mkdir(parents=True)
+        (folder / "database.sqlite").write_text("charts' keys")
+    for path in (killed, killed / "database.sqlite", foreign, foreign / "database.sqlite"):
+        os.utime(path, (0, 0))
+    whole = backups.make(shelf, said.append)
+    assert {*shelf.iterdir()} == {young, foreign, whole}
+    assert f"Removed {killed}, which was never finished." in said
+
+
+def test_keys_of_charts_and_backups_never_lie_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for keys, shelf in (("a", "a"), ("a/keys", "a"), ("a", "a/shelf"), ("a/b/../keys", "a")):
+        monkeypatch.setenv("CHART_KEY_DIR", str(tmp_path / keys))
+        monkeypatch.setenv("BACKUP_DIR", str(tmp_path / shelf))
+        config.settings.cache_clear()
+        with pytest.raises(Unsafe, match="lie apart"):
+            config.settings()
+    monkeypatch.undo()
+    config.settings.cache_clear()

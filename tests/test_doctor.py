@@ -1,5 +1,6 @@
 """The doctor: what is well is a line, what is not is a red one, and the shell is told."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -13,6 +14,8 @@ from sqlalchemy import delete, select, update
 
 from api import clock, config, db, doctor
 from api.access.users import clinics
+from api.backups import charts
+from api.backups.making import connected
 from api.core import beats
 from api.core.alerts import alerts
 from api.core.beats import worker_beats
@@ -23,7 +26,7 @@ from tests.conftest import empty_database
 
 
 def levels(name: str) -> list[str]:
-    return [finding.level for finding in doctor.examine() if finding.name == name]
+    return [finding.level for finding in doctor.examine(name)]
 
 
 def test_everything_is_looked_at_and_each_has_its_line(scene: Scene) -> None:
@@ -39,11 +42,17 @@ def test_a_chart_whose_key_is_lost_is_red_and_old_copies_are_warned_of(
     note = {"kind": "psychotherapy", "text": "For me alone."}
     assert call("CT").post(f"/patients/{scene.patient['id']}/notes", note).status_code == 201
     assert levels("keys of charts") == ["warn"], "no copy"
-    for name in ("chart-keys-20260101T000000Z.json", "chart-keys-20260102T000000Z.json"):
-        (tmp_path / name).write_text('{"keys": []}')
-    assert levels("keys of charts") == ["warn"], "an old copy"
-    (tmp_path / "chart-keys-20260101T000000Z.json").unlink()
+    old, new = (tmp_path / f"chart-keys-2026010{day}T000000Z.json" for day in (1, 2))
+    new.write_text('{"keys": []}')
+    assert levels("keys of charts") == ["warn"], "a copy without the key"
+    copy_keys(new)
     assert levels("keys of charts") == ["ok"]
+    old.write_text('{"keys": []}')
+    assert levels("keys of charts") == ["warn"], "an old copy"
+    old.unlink()
+    copy_keys(new, "{")
+    assert levels("keys of charts") == ["red"], "a copy that can't be read"
+    copy_keys(new)
     mine = chart_keys.c.clinic_id == scene.clinic_id
     with db.transaction() as store:
         [row] = store.rows(select(chart_keys).where(mine))
@@ -53,6 +62,12 @@ def test_a_chart_whose_key_is_lost_is_red_and_old_copies_are_warned_of(
         store.execute(chart_keys.insert().values(**row))
     monkeypatch.undo()
     config.settings.cache_clear()
+
+
+def copy_keys(path: Path, more: str = "") -> None:
+    """Write down every key of the database, and after them whatever is given."""
+    with connected(config.settings().owner_url) as connection:
+        path.write_text(json.dumps({"keys": [*map(charts._plain, charts.take(connection))]}) + more)
 
 
 def test_a_worker_that_is_silent_is_red(scene: Scene) -> None:
@@ -97,7 +112,7 @@ def test_crisis_resources_that_nobody_looked_at_again_are_red(scene: Scene) -> N
         past = {"en-US": {"emergency": "911", "review_on": "2020-01-01"}}
         mine = update(clinics).where(clinics.c.id == row["id"])
         store.execute(mine.values(crisis_resources=past))
-    lines = [f for f in doctor.examine() if f.name == "crisis" and f.words.startswith(name)]
+    lines = [f for f in doctor.examine("crisis") if f.words.startswith(name)]
     assert any(line.level == "red" and "2020-01-01" in line.words for line in lines)
 
 
@@ -134,6 +149,14 @@ def test_the_command_ends_with_one_when_anything_is_red(shell: Any, scene: Scene
     told = shell("doctor")
     assert told.exit_code == 1 and "RED   backup" in told.output
     assert len(told.output.splitlines()) >= len(doctor.LOOKS)
+
+
+def test_the_command_looks_at_what_is_named_alone(shell: Any, scene: Scene) -> None:
+    told = shell("doctor", "backup", "disk")
+    assert told.exit_code == 1, "a red one is among them"
+    assert [line[4:].split()[0] for line in told.output.splitlines()] == ["backup", "disk"]
+    refused = shell("doctor", "the-weather")
+    assert refused.exit_code == 2 and "'backup'" in refused.output
 
 
 def test_an_empty_database_is_told_of_and_hides_nothing(shell: Any, tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ their own as well, for another reason: a backup is kept for long, and they must 
 from api.backups.charts import (
     BadBackup as BadBackup,
     copies as copies,
+    newest_copy as newest_copy,
     orphaned as orphaned,
     outdated as outdated,
+    uncopied as uncopied,
 )
 from api.backups.checking import check as check
 from api.backups.making import make as make

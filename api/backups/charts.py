@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Table, or_, select, text
 
 from api import db, vault
 from api.config import settings
-from api.core.chart_keys import chart_keys
+from api.core.chart_keys import LIVES, chart_keys
 from api.errors import Unavailable
 
 NAME: Final = "chart-keys-%Y%m%dT%H%M%SZ.json"
@@ -129,6 +129,11 @@ def read(path: Path | None) -> Copy:
     return Copy(path, {row["id"]: row for row in rows})
 
 
+def newest_copy() -> Copy:
+    """The newest copy that lies there, or an empty one of no path; raises as `read` does."""
+    return read(None)
+
+
 def _revived(row: dict[str, str | None]) -> db.Values:
     return {column.key: _value(column.type, row[column.key]) for column in chart_keys.c}
 
@@ -180,6 +185,12 @@ def orphaned(connection: Connection, clinic_id: UUID) -> int:
     """How many keys are named by words of a clinic and are not there."""
     there = select(chart_keys.c.id).where(chart_keys.c.clinic_id == clinic_id)
     return len({*_named(connection, clinic_id)} - {*connection.execute(there).scalars()})
+
+
+def uncopied(connection: Connection, clinic_id: UUID, copy: Copy) -> int:
+    """How many keys of a clinic that still open notes are not in a copy."""
+    living = select(chart_keys.c.id).where(chart_keys.c.clinic_id == clinic_id, LIVES)
+    return len({*connection.execute(living).scalars()} - copy.rows.keys())
 
 
 def sealed_by_chart() -> list[Table]:

@@ -28,8 +28,11 @@ Say = Callable[[str], None]
 def make(to: Path, say: Say) -> Path:
     """A backup in a new folder under `to`; raises `Unsafe` when it can't be made whole.
 
-    Of one that was not nothing is left: half-made, it may hold keys of charts.
+    Of one that was not nothing is left: half-made, it may hold keys of charts. What a killed one
+    left goes with the next.
     """
+    for left in shelf.sweep(to):
+        say(f"Removed {left}, which was never finished.")
     folder = shelf.new_folder(to)
     say(f"Backing up to {folder}...")
     try:

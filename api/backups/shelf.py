@@ -1,13 +1,17 @@
 """The shelf: where backups lie, and what each says of itself."""
 
 import json
-from datetime import UTC, datetime
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
 MANIFEST, CHECKED = "manifest.json", "checked.json"
 STAMP = "%Y%m%dT%H%M%SZ"
+AT_REST = timedelta(hours=1)
+"""How long a half-made backup lies untouched until nobody can be making it any more."""
 
 
 def new_folder(shelf: Path) -> Path:
@@ -16,6 +20,28 @@ def new_folder(shelf: Path) -> Path:
     folder = shelf / datetime.now(UTC).strftime(STAMP)
     folder.mkdir(mode=0o700)
     return folder
+
+
+def sweep(shelf: Path) -> Iterator[Path]:
+    """Remove what backups left that were killed while they were made; answers what is gone.
+
+    Such a folder says nothing of itself, so that it serves nobody, and may hold charts' keys.
+    """
+    since = (datetime.now(UTC) - AT_REST).timestamp()
+    for folder in sorted(shelf.glob("*")):
+        if not _is_ours(folder) or (folder / MANIFEST).exists():
+            continue
+        if max(path.stat().st_mtime for path in (folder, *folder.iterdir())) < since:
+            shutil.rmtree(folder)
+            yield folder
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        datetime.strptime(folder.name, STAMP)
+    except ValueError:
+        return False
+    return folder.is_dir()
 
 
 def write_manifest(folder: Path, told: dict[str, Any]) -> None:
