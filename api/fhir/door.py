@@ -118,7 +118,7 @@ def _searched(kind: Kind, pairs: list[tuple[str, str]]) -> Response:
         pairs, after, total = links.opened(linked, kind.type, client)
     lenient = linked is not None or asking.is_lenient(request.headers.getlist("Prefer"))
     asked = asking.understand(kind, pairs, lenient)
-    page = Search(client, kind, asked, alternatives, base).page(after, total)
+    page = Search(client, kind, asked, alternatives, base, alone=True).page(after, total)
     shown = page.matches
     told = {"self": links.self_link(base, kind.type, asked)}
     if page.next_after is not None:

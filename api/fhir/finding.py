@@ -43,7 +43,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Search:
-    """One search of one client: what is asked, and to what it must answer by the scopes."""
+    """One search of one client: what is asked, and to what it must answer by the scopes.
+
+    `alone` where one page of it is all that the client asked for, so that its event may go along.
+    """
 
     client: Actor
     kind: Kind
@@ -51,6 +54,7 @@ class Search:
     alternatives: Alternatives
     base: str
     action: str = SEARCHES
+    alone: bool = False
 
     def page(self, after: list[Any] | None, total: int | None) -> Found:
         """The page after a place, with the total that was told before or is counted now."""
@@ -156,11 +160,10 @@ class Search:
 
     def _told_as(self, part: Part, wanted: Wanted) -> str | None:
         """The type, where the page shows all that is read of one patient, and nothing beside."""
-        asked = self.asked
+        asked, is_plain = self.asked, part.singly and len(self.kind.parts) == 1
         more = asked.wants_total or asked.sort or asked.includes or asked.with_provenance
-        of_one = wanted.patients is not None and len(wanted.patients) == 1
-        plainly = self._takes_all and part.singly and len(self.kind.parts) == 1
-        return self.kind.type if plainly and of_one and not more else None
+        of_one = len(wanted.patients or ()) == 1 and self.alone and self._takes_all
+        return self.kind.type if is_plain and of_one and not more else None
 
     def _chunk(self) -> int:
         few = not self.asked.wants_total and not self.asked.sort
@@ -181,7 +184,7 @@ class Search:
     @cached_property
     def _takes_all(self) -> bool:
         """Whether every resource that is found is a match, so that none has to be looked at."""
-        return not self._looked_at and any(not one for one in self.alternatives)
+        return not self._looked_at and _takes_all(self.alternatives)
 
     def _answers(self, resource: Any) -> bool:
         every = all(answers(one, resource, self.base) for one in self._looked_at)
@@ -200,7 +203,7 @@ class Search:
             for one in self.asked.filters
         )
         exactly = all(part.singly for part in self.kind.parts)
-        free = any(not one for one in self.alternatives)
+        free = _takes_all(self.alternatives)
         return plainly and exactly and free and self.kind.code != "prv"
 
     def _rows(self) -> int:
@@ -240,24 +243,37 @@ def read(
     ids: Iterable[str],
     action: str = READS,
     gone_since: datetime | None = None,
+    alone: bool = False,
 ) -> list[Shown]:
     """The resources of these ids that are in reach, and within the scopes.
 
-    With `gone_since` those that were taken away since, and none that is there.
+    With `gone_since` those that were taken away since, and none that is there. `alone` where the
+    one that is found is the whole answer.
     """
     wanted = set(ids)
     found: list[Shown] = []
     for number, part in enumerate(kind.parts):
         split = [pair for one in wanted if (pair := split_id(part, one)) is not None]
-        rows_ids = list({row for row, _ in split})
-        if not rows_ids:
+        if not (rows_ids := list({row for row, _ in split})):
             continue
-        asked = Wanted(rows_ids, gone_since=gone_since)
+        as_it_is = alone and _takes_all(alternatives) and _is_plain(kind, split)
+        asked = Wanted(rows_ids, gone_since=gone_since, told_as=kind.type if as_it_is else None)
         rows = list_records(client, action, part.source, asked)
         for shown in made_of(client, kind, number, rows):
             if shown.resource["id"] in wanted and is_within(alternatives, shown.resource, base):
                 found.append(shown)
     return found
+
+
+def _takes_all(alternatives: Alternatives) -> bool:
+    """Whether one of the alternatives that the scopes leave narrows nothing."""
+    return any(not one for one in alternatives)
+
+
+def _is_plain(kind: Kind, split: Sequence[tuple[UUID | str, str]]) -> bool:
+    """Whether each row that is found is a resource of its own, of the id that was asked for."""
+    singly = len(kind.parts) == 1 and kind.parts[0].singly
+    return singly and all(isinstance(row, UUID) and not suffix for row, suffix in split)
 
 
 def read_one(
@@ -267,13 +283,14 @@ def read_one(
     base: str,
     one: str,
     or_replaced: bool = False,
+    alone: bool = False,
 ) -> Shown:
     """The resource of one id; `NotFound` in the same words for absent and out of reach.
 
-    With `or_replaced` also one that another replaced, which says so.
+    With `or_replaced` also one that another replaced, which says so; `alone` as with `read`.
     Raises `Gone` for one that was taken away, and that the client could read before.
     """
-    found = read(client, kind, alternatives, base, [one])
+    found = read(client, kind, alternatives, base, [one], alone=alone)
     if not found and or_replaced and kind.replaced:
         found = read(client, replace(kind, parts=kind.replaced), alternatives, base, [one])
     if found:

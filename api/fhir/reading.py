@@ -56,7 +56,7 @@ def read_resource(kind: str, resource_id: str) -> Response:
     client: Actor = g.actor
     of = KINDS[kind]
     within = alternatives(of, READ)
-    shown = read_one(client, of, within, address(), resource_id, or_replaced=True)
+    shown = read_one(client, of, within, address(), resource_id, or_replaced=True, alone=True)
     tell_of(of, [shown])
     asked = asking.understand(of, _subset(), True)
     if _is_known(_etag(shown), shown):

@@ -26,10 +26,11 @@ def sent(client: Client, path: str) -> list[str]:
 @pytest.mark.parametrize(
     ("path", "trips", "embedded"),
     [
-        ("/Patient/{me}", 2, 3),  # client, reach and record at once, the event and whose it was
-        ("/Condition?patient={me}&_total=none", 1, 3),  # all in one: each row is shown
+        ("/Patient/{me}", 1, 3),  # client, reach, record and event at once
+        ("/Patient/{me}?_elements=name", 1, 3),
+        ("/Condition?patient={me}&_total=none", 1, 3),
         ("/Condition?patient={me}", 3, 4),  # and how many
-        ("/Goal/{goal}", 4, 4),  # and what is practised under it, in a transaction
+        ("/Goal/{goal}", 2, 4),  # and what is practised under it, in a transaction
         ("/Encounter?patient={me}&_total=none", 2, 4),  # and who is named on it
         ("/QuestionnaireResponse?patient={me}&_total=none", 3, 5),  # and two own wordings
         ("/Goal/{goal}/_history", 6, 6),  # and what it was, and what was practised then

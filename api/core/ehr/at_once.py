@@ -1,9 +1,10 @@
 """An EHR's read in one trip: who the client is, what it reaches and the records, in one statement.
 
-As hot reads of people are (`api/core/one_trip`). On PostgreSQL the event goes along where all that
-is found of one patient is shown; else it follows with the answer, in a trip of its own: whose data
-leaves is known only when the resources are made and were looked at. What one statement can't say is
-asked in the plain transaction, by the same gate, and reads just the same.
+As hot reads of people are (`api/core/one_trip`). On PostgreSQL the event goes along where what is
+found is shown as it is: one record, or a page of one patient. Else it follows with the answer, in
+a trip of its own: whose data leaves is known only when the resources are made and were looked at.
+What one statement can't say is asked in the plain transaction, by the same gate, and reads just the
+same.
 """
 
 from collections.abc import Callable
@@ -43,7 +44,7 @@ SHAPES: Final = 512
 """How many prepared statements are kept: of each source some, and of each page size."""
 CLINIC, CLIENT = bindparam("clinic_", type_=Uuid), bindparam("client_", type_=Uuid)
 SYSTEM, BLIND = bindparam("system_", type_=String), bindparam("blind_", type_=String)
-EVENT, PATIENT = bindparam("event_", type_=Uuid), bindparam("patient_", type_=Uuid)
+EVENT = bindparam("event_", type_=Uuid)
 FRONT: Final = tuple(column.key for column in client_reach.CLIENT_COLUMNS)
 """What stands before the columns of a record: who the client is."""
 
@@ -87,7 +88,8 @@ def in_one_trip(
     rows = _answered(prepared.trip, values | _of_event(actor, wanted) if shape.tells else values)
     if not rows:
         return None
-    deed.written = shape.tells
+    is_there = rows[0][-len(prepared.names)] is not None
+    deed.written = shape.tells and (is_there or not shape.by_id)
     if actor.known is None:
         told = dict(zip(FRONT, rows[0], strict=False))
         actor.known = client_reach.client_rights(actor, told)
@@ -115,7 +117,9 @@ def _shape(source: Source, wanted: Wanted, is_counted: bool) -> Shape | None:
         wanted.after is not None,
         wanted.size,
         is_counted,
-        wanted.told_as is not None and db.one_trip_pool() is not None,
+        wanted.told_as is not None
+        and source.patient is not None
+        and db.one_trip_pool() is not None,
     )
 
 
@@ -178,7 +182,7 @@ def _prepared(source: Source, shape: Shape, on_postgres: bool) -> Prepared:
     if not shape.is_counted:
         whole = whole.order_by(rows.c.id)
     if shape.tells:
-        whole = whole.add_cte(_event(who), _touched(who, rows))
+        whole = whole.add_cte(_event(who, rows, shape), _touched(who, rows, source))
     readers = ((str(c.name), _reader(c.type)) for c in records.selected_columns)
     read = tuple((name, one) for name, one in readers if one is not None)
     if on_postgres:
@@ -186,8 +190,8 @@ def _prepared(source: Source, shape: Shape, on_postgres: bool) -> Prepared:
     return Prepared(db.prepare_question(whole, len(FRONT)), names, read)
 
 
-def _event(who: Any) -> Any:
-    """The event of a client that was let in."""
+def _event(who: Any, rows: Any, shape: Shape) -> Any:
+    """The event of a client that was let in; of a record that is not found the end tells."""
     values = {
         "clinic_id": CLINIC,
         "id": EVENT,
@@ -197,6 +201,7 @@ def _event(who: Any) -> Any:
         "sign_in_id": bindparam("sign_in_", type_=Uuid),
         "action": bindparam("action_", type_=String),
         "type": bindparam("kind_", type_=String),
+        "record_id": bindparam("id_", type_=Uuid),
         "outcome": literal_column("'ok'"),
         "purpose": bindparam("purpose_", type_=String),
         "door": bindparam("door_", type_=String),
@@ -204,16 +209,18 @@ def _event(who: Any) -> Any:
         "client_ip": bindparam("ip_", type_=String),
     }
     one = select(*(value.label(name) for name, value in values.items())).select_from(who)
+    if shape.by_id:
+        one = one.where(exists(select(literal_column("1")).select_from(rows)))
     return trail.audit_events.insert().from_select(list(values), one).cte("a")
 
 
-def _touched(who: Any, rows: Any) -> Any:
-    """The patient who was asked about, where something of them was found."""
-    found = exists(select(literal_column("1")).select_from(rows))
-    values = {"clinic_id": CLINIC, "event_id": EVENT, "patient_id": PATIENT}
-    one = select(*(value.label(name) for name, value in values.items())).select_from(who)
-    table = trail.audit_event_patients
-    return table.insert().from_select(list(values), one.where(found)).cte("t")
+def _touched(who: Any, rows: Any, source: Source) -> Any:
+    """Whose records are found."""
+    table, chart = trail.audit_event_patients, rows.c[source.patient.key]
+    values = {"clinic_id": CLINIC, "event_id": EVENT, "patient_id": chart}
+    one = select(*(value.label(name) for name, value in values.items())).distinct()
+    one = one.select_from(who.join(rows, true()))
+    return table.insert().from_select(list(values), one).cte("t")
 
 
 def _records(source: Source, shape: Shape, who: Any) -> Select[Any]:
@@ -231,7 +238,7 @@ def _records(source: Source, shape: Shape, who: Any) -> Select[Any]:
     if shape.by_id:
         statement = statement.where(c.id == bindparam("id_", type_=Uuid))
     if shape.by_patient:
-        statement = statement.where(source.patient == PATIENT)
+        statement = statement.where(source.patient == bindparam("patient_", type_=Uuid))
     if shape.since:
         statement = statement.where(c.updated_at >= bindparam("since_", type_=c.updated_at.type))
     if shape.after:
