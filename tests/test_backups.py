@@ -23,7 +23,14 @@ from api.core.treatment import notes
 from api.errors import Unsafe
 from tests import postgres
 from tests.builders import Scene, make_patient
-from tests.conftest import empty_database
+from tests.conftest import empty_database, small_database
+
+
+@pytest.fixture(scope="module", autouse=True)
+def of_its_own(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A database in which no other test leaves anything: it is copied again and again."""
+    with small_database(tmp_path_factory.mktemp("small")):
+        yield
 
 
 @pytest.fixture

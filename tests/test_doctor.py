@@ -22,7 +22,14 @@ from api.core.beats import worker_beats
 from api.core.chart_keys import chart_keys
 from api.outbox.letters import letters, write
 from tests.builders import Scene
-from tests.conftest import empty_database
+from tests.conftest import empty_database, small_database
+
+
+@pytest.fixture(scope="module", autouse=True)
+def of_its_own(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A database in which no other test leaves anything: the doctor looks through all clinics."""
+    with small_database(tmp_path_factory.mktemp("small")):
+        yield
 
 
 def levels(name: str) -> list[str]:

@@ -224,7 +224,11 @@ def test_the_deed_that_destroys_names_the_chart_in_the_trail(scene: Scene) -> No
         trail.forget()
 
 
-def test_notes_of_before_are_read_and_go_to_the_charts_key(scene: Scene, later: Any) -> None:
+def test_notes_of_before_are_read_and_go_to_the_charts_key(
+    scene: Scene, later: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # clinics of other tests by the thousand are not looked through
+    monkeypatch.setattr(resealing, "clinics_there", lambda _store: [scene.clinic_id])
     later()
     made = apart(scene)
     assert raw(keys, scene.clinic_id) == []
