@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,7 @@ class Settings:
             return self.reset_hours
         return 24 if self.mode == "production" else 0
 
-    @property
+    @cached_property  # asked at every request
     def keys(self) -> Path:
         """The folder of signing and field keys; never inside the database, never committed."""
         return self.data / "keys"
@@ -138,7 +138,7 @@ class Settings:
         """The browser origins that may call, from a comma-separated list."""
         return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
 
-    @property
+    @cached_property  # asked at every request
     def hosts(self) -> frozenset[str]:
         """The names by which we may be asked, in small letters; none: by any."""
         return frozenset(
