@@ -42,6 +42,7 @@ class Settings:
     idle_patient: int = field(default=30, metadata={"env": "IDLE_MINUTES_PATIENT"})
     require_totp: str = field(default="", metadata={"env": "REQUIRE_TOTP"})
     reset_hours: int = field(default=-1, metadata={"env": "MFA_RESET_HOURS"})
+    purge_hours: int = field(default=-1, metadata={"env": "PURGE_WAIT_HOURS"})
     cors_origins: str = field(default="", metadata={"env": "CORS_ORIGINS"})
     rate_principal: int = field(default=1200, metadata={"env": "RATE_PER_PRINCIPAL"})
     rate_clinic: int = field(default=12000, metadata={"env": "RATE_PER_CLINIC"})
@@ -106,6 +107,13 @@ class Settings:
         """Hours between asking and agreeing to remove a colleague's second factor."""
         if self.reset_hours >= 0:
             return self.reset_hours
+        return 24 if self.mode == "production" else 0
+
+    @property
+    def purge_wait_hours(self) -> int:
+        """Hours between agreeing to remove a chart and its removal."""
+        if self.purge_hours >= 0:
+            return self.purge_hours
         return 24 if self.mode == "production" else 0
 
     @cached_property  # asked at every request

@@ -1,10 +1,9 @@
 """Erasure requests: what a patient kept for themself is erased, and what law keeps is named.
 
-HIPAA gives no right to erasure and states have records kept for 5 to 11 years (Florida 5, Nevada 5,
-North Carolina 11; those of minors to the age of 23 or 30), so that a chart stays until then; what
-was never shared with the clinic is the patient's alone and goes: its words are overwritten, its
-former versions deleted, a tombstone stays. The privacy officer decides, within a month (Regulation
-(EU) 2016/679, article 12(3), where it applies).
+HIPAA gives no right to erasure and states have records kept for years (`retention.py`), so that a
+chart stays until then; what was never shared with the clinic is the patient's alone and goes: its
+words are overwritten, its former versions deleted, a tombstone stays. The privacy officer decides,
+within a month (Regulation (EU) 2016/679, article 12(3), where it applies).
 """
 
 from collections.abc import Iterator
@@ -28,9 +27,9 @@ from sqlalchemy import (
 
 from api import clock
 from api.access.policies import Actor
-from api.access.users import clinics, named
+from api.access.users import named
 from api.audit import trail
-from api.core import gate
+from api.core import gate, retention
 from api.core.clinical_lists.table import allergies, diagnoses, medications
 from api.core.consents import consents
 from api.core.holds import refuse_held
@@ -49,8 +48,6 @@ from api.outbox import events
 OPEN, ERASED, REFUSED = STATES = ("open", "erased", "refused")
 ALLOWED: Final = {OPEN: ["carry-out", "refuse"], ERASED: [], REFUSED: []}
 DUE_AFTER: Final = timedelta(days=30)
-OF_AGE, KEPT_TO_AGE = 18, 30
-"""Records of a minor are kept to the age of 30 (North Carolina, the longest named above)."""
 OWN: Final = (steps, moments, practices, goals, insights, journal)
 """Where patients may keep something for themselves, children before what they hang on."""
 BY_LAW: Final[dict[str, Table]] = {
@@ -71,8 +68,6 @@ BY_LAW: Final[dict[str, Table]] = {
 }
 """What belongs to the record that the clinic must keep, once it was shared with it."""
 LAWS: Final = ("state_record_retention", "hipaa_documentation")
-DOCUMENTED_FOR: Final = 6
-"""Years for which consents and who looked are kept (45 CFR 164.316(b)(2)(i), 164.530(j))."""
 HIDDEN: Final = ("clinic_id", "deleted_at", "patient_id", "asked_by")
 
 erasure_requests = tenant_table(
@@ -207,24 +202,10 @@ def _kept(request: Values) -> Iterator[Values]:
 
 
 def _kept_until(request: Values) -> dict[str, str]:
-    p, s, k = patients.c, sessions.c, clinics.c
-    mine = (p.clinic_id == request["clinic_id"], p.id == request["patient_id"])
-    patient = found(store().row(select(p.birth_on, p.created_at).where(*mine)))
-    theirs = (s.clinic_id == request["clinic_id"], s.patient_id == request["patient_id"])
-    last = store().execute(select(func.max(s.starts_at, type_=Instant())).where(*theirs)).scalar()
-    seen: date = max(last or patient["created_at"], patient["created_at"]).date()
-    years = store().execute(select(k.retention_years).where(k.id == request["clinic_id"])).scalar()
-    until, born = _after(seen, int(years or 0)), patient["birth_on"]
-    if born is not None and seen < _after(born, OF_AGE):
-        until = max(until, _after(born, KEPT_TO_AGE))
-    documented = _after(max(seen, clock.now().date()), DOCUMENTED_FOR)
-    return {LAWS[0]: str(until), LAWS[1]: str(max(until, documented))}
-
-
-def _after(day: date, years: int) -> date:
-    """The same day so many years later; of a leap day the one before."""
-    leap = day.month == 2 and day.day == 29
-    return (day - timedelta(days=1) if leap else day).replace(year=day.year + years)
+    kept = retention.kept(request["clinic_id"], request["patient_id"])
+    seen = max(kept.last_seen_on, clock.now().date())
+    documented = retention.after(seen, retention.DOCUMENTED_FOR)
+    return {LAWS[0]: str(kept.by_state), LAWS[1]: str(max(kept.by_state, documented))}
 
 
 def _dated(kept: list[Values] | None) -> list[Values] | None:

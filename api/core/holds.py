@@ -6,6 +6,7 @@ A hold is placed by the privacy officer when a court, an investigation or an ins
 record as it is; several may stand side by side.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -90,6 +91,14 @@ def keep_held(table: Table, row: Values, changed: Values) -> None:
     if versions.is_kept(table) or not changed or not _is_held(row["clinic_id"], row["patient_id"]):
         return
     store().append(versions.record_versions, [versions.written(table, row, changed)])
+
+
+def held_among(clinic_id: UUID, patient_ids: Iterable[UUID]) -> set[UUID]:
+    """Which of these charts are under a hold now."""
+    h, wanted = legal_holds.c, sorted(set(patient_ids))
+    mine = (h.clinic_id == clinic_id, h.patient_id.in_(wanted), STANDS)
+    rows = store().rows(select(h.patient_id).where(*mine)) if wanted else []
+    return {row["patient_id"] for row in rows}
 
 
 def _is_held(clinic_id: UUID, patient_id: UUID) -> bool:

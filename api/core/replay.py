@@ -15,7 +15,10 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    Text,
     Uuid,
+    cast,
+    or_,
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -202,6 +205,14 @@ def forget_told(clinic_id: UUID, purpose: str, charts: Iterable[UUID]) -> None:
         if not those.isdisjoint(row["patients"] or []):
             one = (c.user_id == row["user_id"], c.key_hash == row["key_hash"])
             store().execute(idempotency_keys.update().where(*mine, *one).values(answer=None))
+
+
+def forget_charts(clinic_id: UUID, charts: Iterable[UUID]) -> None:
+    """Take the words out of every answer that tells of these charts, whoever got it."""
+    c = idempotency_keys.c
+    tells = or_(*(cast(c.patients, Text).contains(str(chart)) for chart in charts))
+    mine = (c.clinic_id == clinic_id, c.answer.is_not(None), tells)
+    store().execute(idempotency_keys.update().where(*mine).values(answer=None))
 
 
 def forget_entries(clinic_id: UUID, patient_id: UUID, table: Table, ids: Iterable[UUID]) -> None:

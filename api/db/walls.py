@@ -61,6 +61,7 @@ BY_WORKER: Final = (
     "changes",
     "break_glass",
     "patient_merges",
+    "chart_purges",
 )
 """Where the worker looks which clinics have work that is due; it can only read so. They hold ids,
 states and times; what somebody wrote is sealed."""
@@ -258,13 +259,14 @@ def granted(role: str, tables: list[str]) -> list[str]:
 
 
 def kept_by(role: str) -> list[str]:
-    """The statements by which a role keeps what lies apart: it adds and reads, and no more."""
+    """The statements by which a role keeps what lies apart: it adds, reads and takes away, and
+    changes nothing."""
     return [
         statement
         for table, schema in APART.items()
         for statement in (
             f"GRANT USAGE ON SCHEMA {schema} TO {role}",
-            f"GRANT SELECT, INSERT ON {schema}.{table} TO {role}",
+            f"GRANT SELECT, INSERT, DELETE ON {schema}.{table} TO {role}",
         )
     ]
 

@@ -96,6 +96,14 @@ def write(store: Store, kind: str, address: str | None, token: str | None) -> No
     store.execute(letters.insert().values(values))
 
 
+def forget(store: Store, address: str) -> None:
+    """Take away what waits to be sent to an address whose account is no more."""
+    c = letters.c
+    for row in store.rows(select(c.id, c.address).where(c.address.is_not(None))):
+        if vault.unseal_json(row["address"], ADDRESS, row["id"]) == address:
+            store.execute(letters.delete().where(c.id == row["id"]))
+
+
 def take(store: Store) -> Job | None:
     """Take the letter that has been due the longest; None when nothing is, or nothing can go."""
     if not settings().smtp_host:

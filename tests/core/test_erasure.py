@@ -10,11 +10,11 @@ from sqlalchemy import select
 from api import clock, db
 from api.access.policies import Role
 from api.core import clinic, companions, erasure, holds
-from api.core.erasure import _after
 from api.core.integration import goals, insights, journals, moments, steps
 from api.core.integration.tables import ME
 from api.core.outcomes import plans
 from api.core.patients import patients
+from api.core.retention import after
 from api.core.treatment import notes
 from api.db.versions import record_versions
 from api.errors import Conflict, NotFound, NotSignedIn, Refusal
@@ -94,7 +94,7 @@ def test_what_was_shared_stays_and_is_named(scene: Scene, private: dict[str, db.
     kept = {one["kind"]: one for one in told["kept"]}
     assert kept["insight"]["count"] == kept["session"]["count"] == 1
     assert kept["session"]["law"] == "state_record_retention"
-    assert kept["session"]["until"] == _after(clock.now().date(), 11)
+    assert kept["session"]["until"] == after(clock.now().date(), 11)
     assert "goal" not in kept and "journal" not in kept
     with db.transaction():
         read = insights.read_insight(scene["CT"].actor, shared["id"])
@@ -128,12 +128,12 @@ def test_the_clinic_says_for_how_long_and_a_minors_record_stays_longer(scene: Sc
     assert told["kept"][0]["until"] == date(born.year + 30, 3, 1)
     with db.transaction() as store:
         store.execute(mine.values(birth_on=date(1980, 1, 1)))
-    assert carry_out(scene, ask(scene))["kept"][0]["until"] == _after(today, 7)
+    assert carry_out(scene, ask(scene))["kept"][0]["until"] == after(today, 7)
 
 
 def test_a_leap_day_has_a_day_before_it() -> None:
-    assert _after(date(2024, 2, 29), 11) == date(2035, 2, 28)
-    assert _after(date(2026, 11, 26), 6) == date(2032, 11, 26)
+    assert after(date(2024, 2, 29), 11) == date(2035, 2, 28)
+    assert after(date(2026, 11, 26), 6) == date(2032, 11, 26)
 
 
 def test_one_is_open_at_a_time_and_decided_once(scene: Scene) -> None:

@@ -8,11 +8,14 @@ from api import clock, db
 from api.access.policies import Role
 from api.access.users import CONSENTED, clinics, sign_ins, users
 from api.core import release
+from api.core.integration.tables import goals
 from api.core.opened import break_glass
+from api.core.patients import patients
 from api.core.release.tables import research_agreements
 from api.core.team_reach import alert_duties, session_clinicians
+from api.core.treatment.sessions import sessions
 from tests import builders
-from tests.core import dosing, noting
+from tests.core import dosing, noting, purging
 from tests.fhir import charts
 from tests.house import matrix
 from tests.house.states import World
@@ -242,6 +245,26 @@ def merged(world: World) -> None:
     world.move("CA", "POST", f"/patients/{world.ids['patient_id']}/merge", said)
 
 
+def _purged(pieces: int) -> Callable[[World], None]:
+    """Two people agreed that the chart be removed, and the worker did so many pieces of it."""
+
+    def make(world: World) -> None:
+        for name in ("goal_id", "session_id", "consent_id"):
+            world.id(name, "CT")
+        long_ago, scene = clock.now() - 15 * 365 * DAY, world.scene
+        with db.transaction() as store:
+            for table in (patients, goals):
+                own = table.c.get("patient_id", table.c.id) == scene.patient["id"]
+                store.execute(table.update().where(own).values(created_at=long_ago))
+            mine = sessions.update().where(sessions.c.patient_id == scene.patient["id"])
+            store.execute(mine.values(starts_at=long_ago))
+        purge = purging.agreed(scene)
+        world.ids["purge_id"] = str(purge["id"])
+        purging.work(scene, pieces)
+
+    return make
+
+
 def discharged(world: World) -> None:
     """The care team discharges the patient."""
     body = {"reason": "treatment_completed"}
@@ -370,6 +393,8 @@ BECOMING: dict[str, Callable[[World], None]] = {
     "discharged": discharged,
     "legal_hold": legal_hold,
     "merged": merged,
+    "closed": _purged(1),
+    "purged": _purged(1000),
     "cancelled": cancelled,
     "link_withdrawn": _link("withdrawn"),
     "link_used": _link("used"),

@@ -23,10 +23,12 @@ from api.core import (
     holds,
     merges,
     opened,
+    purges,
     release,
     second_factors,
     staffing,
 )
+from api.core.patients import patients
 from api.core.replay import idempotency_keys
 from api.core.throttle import throttles
 from api.core.treatment import notes
@@ -375,6 +377,21 @@ def a_hold(world: World) -> db.Values:
     return holds.place_hold(world.scene["PR"].actor, patient_id, why)
 
 
+def an_old_chart(world: World) -> db.Values:
+    """The chart of somebody who was last seen fifteen years ago."""
+    made = builders.make_patient(world.scene.clinic_id)
+    mine = patients.update().where(patients.c.id == made["id"])
+    db.store().execute(mine.values(created_at=clock.now() - timedelta(days=15 * 365)))
+    return made
+
+
+def a_purge(world: World) -> db.Values:
+    """The proposal of another privacy officer that an old chart be removed."""
+    other = builders.make_person(world.scene.clinic_id, Role.PRIVACY_OFFICER)
+    said = {"patient_id": an_old_chart(world)["id"], "reason": "Its time is over."}
+    return purges.propose_chart_purge(other.actor, said)
+
+
 def a_disabled_user(world: World) -> db.Values:
     """A colleague who may sign in no more."""
     who = builders.make_person(world.scene.clinic_id)
@@ -443,6 +460,8 @@ OF_PERSONA: dict[str, Callable[[World, str], str]] = {
     "second_id": _by_core("second_id", a_second_chart),
     "merged_id": _by_core("merged_id", a_merged_chart),
     "hold_id": _by_core("hold_id", a_hold),
+    "old_id": _by_core("old_id", an_old_chart),
+    "purge_id": _by_core("purge_id", a_purge),
     "break_glass_id": _by_core("break_glass_id", an_emergency),
     "denied_id": _by_core("denied_id", a_denied_request),
     "armed_id": _by_core("armed_id", a_person_with_codes),
@@ -571,6 +590,10 @@ BODIES: dict[str, Body] = {
     "POST /erasure-requests/{request_id}/carry-out": {"reason": "It is yours."},
     "POST /erasure-requests/{request_id}/refuse": {"reason": "It must stay."},
     "POST /patients/{patient_id}/legal-holds": {"reason": "A claim."},
+    "POST /chart-purges": lambda world: {
+        "patient_id": world.id("old_id"),
+        "reason": "Its time is over.",
+    },
     "POST /patients/{patient_id}/companions": {"name": "Robin Firn"},
     "PATCH /companions/{companion_id}": {"phone": "+1 303 555 0101"},
     "POST /amendment-requests/{request_id}/deny": {
@@ -665,6 +688,8 @@ SEEDED: dict[str, tuple[str, ...]] = {
     "GET /patients/{patient_id}/amendment-requests": ("asked_id",),
     "GET /patients/{patient_id}/erasure-requests": ("erasure_id",),
     "GET /patients/{patient_id}/legal-holds": ("hold_id",),
+    "GET /retention": ("old_id",),
+    "GET /chart-purges": ("purge_id",),
     "GET /patients/{patient_id}/companions": ("companion_id",),
     "GET /patients/{patient_id}/notes": ("note_id",),
     "GET /invitations": ("invitation_id",),
@@ -684,6 +709,8 @@ MARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "GET /clinic": ("clinic_id", ("CA",)),
     "GET /break-glass": ("break_glass_id", ("CN", "PR")),
     "GET /patient-merges": ("merged_id", ("CA", "PR")),
+    "GET /retention": ("old_id", ("CA", "PR")),
+    "GET /chart-purges": ("purge_id", ("CA", "PR")),
     "GET /audit-events": ("check_in_id", ("PR",)),
     "GET /clinicians": ("user_id", ("CT", "CN", "CA")),
     "GET /check-in-plan-templates": ("template_key", ("CT", "CN")),

@@ -20,11 +20,12 @@ STAYS: Final = frozenset(
     (
         *("audit_event_patients", "changes", "research_subjects", "bulk_patients"),
         *("patient_words", "patient_external_ids", "patient_systems", "patient_merges"),
-        "chart_keys",
+        *("chart_keys", "chart_purges"),
     )
 )
 """What is appended alone, is another door's copy, is made anew from the patient's own row, or is
-found by its own id: notes that go along lie under the key under which they were written."""
+found by its own id: notes that go along lie under the key under which they were written, and what
+was proposed of one chart was not proposed of another."""
 BY_RECORD: Final = ("record_versions", "ehr_identifiers", "ehr_identifier_words")
 """What names its record by an id alone, and goes where that goes."""
 ONCE: Final = {"list_confirmations": ("list",), "client_patients": ("client_id",), "users": ()}

@@ -7,6 +7,7 @@ from api.core.release.agreements import (
     record_agreement as record_agreement,
 )
 from api.core.release.allowed import grants as grants
+from api.core.release.codes import forget_codes as forget_codes
 from api.core.release.cube import CUTS as CUTS, OUTCOMES as OUTCOMES
 from api.core.release.deidentify import CODES as WINDOWS
 from api.core.release.freezing import REASONS as REASONS
@@ -62,6 +63,7 @@ __all__ = [
     "end_agreement",
     "expiring",
     "find_project",
+    "forget_codes",
     "freezing",
     "grants",
     "holder_of",

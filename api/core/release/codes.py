@@ -5,13 +5,13 @@ On PostgreSQL they lie in a schema of their own, into which the role for researc
 own.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from secrets import token_hex
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, exists, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select
 
 from api.core.patients import patients
 from api.core.release.cohort import consenting
@@ -44,6 +44,21 @@ def codes(clinic_id: UUID, project_id: UUID) -> Mapping[UUID, str]:
     mine = select(t.patient_id, t.subject_id).where(*_of(clinic_id, project_id))
     with _keeping() as connection:
         return {row.patient_id: row.subject_id for row in connection.execute(mine)}
+
+
+def forget_codes(clinic_id: UUID, patient_ids: Sequence[UUID]) -> int:
+    """Take the codes of these patients away, in every project; how many there were.
+
+    What was released under them stays, and nobody can say any more whose it was. In a transaction
+    of its own, as above; where another role keeps the codes, it is that role's.
+    """
+    t = research_subjects.c
+    with _keeping() as connection:
+        theirs = (t.clinic_id == clinic_id, t.patient_id.in_(patient_ids))
+        there = connection.execute(select(t.subject_id).where(*theirs)).scalars().all()
+        if there:  # a role that was not granted anew can't delete, and need not then
+            connection.execute(delete(research_subjects).where(*theirs))
+    return len(there)
 
 
 def _of(clinic_id: UUID, project_id: UUID) -> list[ColumnElement[bool]]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, true
 
 from api import clock
 from api.access.policies import Actor
@@ -94,6 +94,17 @@ def throw_away(row: Values) -> None:
     for table in (bulk_chunks, bulk_patients):
         mine = [table.c.clinic_id == row["clinic_id"], table.c.export_id == row["id"]]
         store().execute(table.delete().where(*mine))
+
+
+def forget_charts(clinic_id: UUID, charts: list[UUID]) -> None:
+    """Take away every export that holds anything of these charts, also one that is being made."""
+    e, b = bulk_exports.c, bulk_patients.c
+    theirs = (b.clinic_id == clinic_id, b.export_id == e.id, b.patient_id.in_(charts))
+    those = select(bulk_exports).where(e.clinic_id == clinic_id, exists().where(*theirs))
+    for row in store().rows(those.order_by(e.id).with_for_update()):
+        if row["deleted_at"] is None:
+            store().remove(bulk_exports, row)
+        throw_away(row)
 
 
 def find(actor: Actor, export_id: UUID, hold: bool = False) -> Values:

@@ -1,0 +1,67 @@
+"""Judging: whether a chart may be removed now, asked again at every step of the way."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Select, exists, or_, select
+
+from api import clock
+from api.access.users import sign_ins, users
+from api.core import holds, retention
+from api.core.merges import merges_into
+from api.core.patients import patients
+from api.core.purges.removing import of_charts, removable
+from api.core.purges.table import CHANGED, HELD, MERGED, RETAINED
+from api.db import Values, store
+
+CLOCKWORK: Final = (
+    *("check_in_plans", "check_in_occurrences", "alerts", "alert_duties"),
+    *("notification_attempts", "past_duties"),
+)
+"""What the worker writes by itself: that a clock went on says nothing of the patient."""
+BESIDE: Final = ("legal_holds", "record_versions", "ehr_identifiers")
+"""What is written about a chart, or with a change that is seen as it is."""
+
+
+def charts_of(clinic_id: UUID, patient_id: UUID) -> list[UUID]:
+    """The chart, and those that were merged into it."""
+    return [patient_id, *store().execute(merges_into(clinic_id, patient_id)).scalars()]
+
+
+def hindrance(row: Values) -> str | None:
+    """Why a proposed chart may not be removed now; None when nothing stands in the way.
+
+    Until the transaction ends no hold is placed on it, and nobody merges it.
+    """
+    clinic_id, patient_id = row["clinic_id"], row["patient_id"]
+    charts = charts_of(clinic_id, patient_id)
+    p = patients.c
+    held = select(patients).where(p.clinic_id == clinic_id, p.id.in_(charts)).order_by(p.id)
+    there = {one["id"]: one for one in store().rows(held.with_for_update())}
+    if there[patient_id]["deleted_at"] is not None:
+        return MERGED
+    if holds.held_among(clinic_id, charts):
+        return HELD
+    if retention.kept(clinic_id, patient_id).until >= clock.now().date():
+        return RETAINED
+    return CHANGED if _is_changed(clinic_id, charts, row["created_at"]) else None
+
+
+def _is_changed(clinic_id: UUID, charts: list[UUID], since: datetime) -> bool:
+    """Whether anybody wrote in the charts since, or their patient signed in."""
+    asked = _written(clinic_id, charts, since)
+    return any(store().row(one.limit(1)) is not None for one in asked)
+
+
+def _written(clinic_id: UUID, charts: list[UUID], since: datetime) -> Iterator[Select[Any]]:
+    p, u, s = patients.c, users.c, sign_ins.c
+    yield select(p.id).where(p.clinic_id == clinic_id, p.id.in_(charts), p.updated_at > since)
+    for table in removable():
+        if "updated_at" in table.c and table.name not in (*CLOCKWORK, *BESIDE):
+            theirs = of_charts(table, clinic_id, charts)
+            yield select(table.c.id).where(theirs, table.c.updated_at > since)
+    own = exists().where(u.clinic_id == s.clinic_id, u.id == s.user_id, u.patient_id.in_(charts))
+    seen = or_(s.created_at > since, s.last_seen_at > since)
+    yield select(s.id).where(s.clinic_id == clinic_id, own, seen)
