@@ -177,7 +177,9 @@ def _in_state(state: str | None, now: datetime) -> list[ColumnElement[bool]]:
 
 def _one(reader: Actor, break_glass_id: UUID, held: bool = False) -> Values:
     trail.about("break_glass", break_glass_id)
-    statement = select(break_glass).where(*_readable(reader), break_glass.c.id == break_glass_id)
+    b = break_glass.c
+    one = (b.id == break_glass_id, b.deleted_at.is_(None))
+    statement = select(break_glass).where(*_readable(reader), *one)
     statement = statement.with_for_update() if held else statement
     row = found(store().row(statement, opens=break_glass))
     trail.touches([row["patient_id"]])

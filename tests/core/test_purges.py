@@ -31,6 +31,7 @@ from tests.core.purging import (
     as_it_is,
     follow,
     held_of,
+    let_sign_ins_stand,
     officer,
     propose,
     work,
@@ -353,9 +354,7 @@ def test_who_had_the_chart_is_told_that_it_is_gone_and_nobody_else(scene: Scene)
     with db.transaction():
         noting.note(scene)
     with years_later() as moved:
-        with db.transaction() as store:
-            ends = clock.now() + timedelta(days=365)
-            store.execute(sign_ins.update().values(ends_at=ends, awake_until=None))
+        let_sign_ins_stand(scene.clinic_id)
         row = agreed(scene)
         with db.transaction():
             before = changes.list_changes(scene["CT"].actor, None, 100)
