@@ -34,8 +34,8 @@ CLEAR: Final = ("Nordhang", "1987-06-05")
 """A name and a birth date: they are searched and matched, and the README says so."""
 
 
-def plant(app: Flask) -> None:
-    """Every kind of word is written, over HTTP."""
+def plant(app: Flask) -> tuple[builders.Scene, db.Values]:
+    """Every kind of word is written, over HTTP; answers where, and whose they are."""
     with db.transaction():
         scene = builders.make_scene()
         row = builders.make_patient(
@@ -64,6 +64,7 @@ def plant(app: Flask) -> None:
         ps.post(f"{chart}/insights", {"text": PLANTED["answer"]}),
     ]
     assert [one.status_code for one in sent] == [201] * len(sent), [one.text for one in sent]
+    return scene, row
 
 
 def rows_of_keys() -> list[db.Values]:
