@@ -120,8 +120,10 @@ def _role_for_research() -> Seen:
     keeping, reading = db.keeping_engine(), db.reading_engine()
     try:
         with keeping.connect() as connection:
-            asked = _asked_of_codes("INSERT")
-            keeps = connection.execute(READS_CODES, asked).scalar_one()
+            keeps, removes = (
+                connection.execute(READS_CODES, _asked_of_codes(right)).scalar_one()
+                for right in ("INSERT", "DELETE")
+            )
             keeps &= not connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one()
         with reading.connect() as connection:
             reads_names = connection.execute(READS_NAMES).scalar_one()
@@ -130,9 +132,11 @@ def _role_for_research() -> Seen:
         reading.dispose()
     if not keeps:
         yield RED, "RESEARCH_DATABASE_URL can't give codes: the primary, and `research grants`"
+    elif not removes:
+        yield WARN, "codes of charts that are removed can't be taken away: `research grants`"
     if reads_names:
         yield WARN, "rows of releases are read by a role that could read names"
-    if keeps and not reads_names:
+    if keeps and removes and not reads_names:
         yield OK, "a role that reads no name makes releases and keeps the codes of subjects"
 
 

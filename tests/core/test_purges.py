@@ -1,12 +1,13 @@
 """Purges: who may, when, what stops one, and what is left when one is done."""
 
+from dataclasses import replace as config_of
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from api import clock, db
+from api import clock, config, db
 from api.access.policies import Role
 from api.access.users import accounts, find_account, sign_ins, users
 from api.audit.trail import audit_event_patients, audit_events
@@ -14,7 +15,7 @@ from api.core import changes, clinic, holds, mail, merges, purges
 from api.core.chart_keys import chart_keys
 from api.core.integration import insights
 from api.core.patients import list_patients, patients, read_patient
-from api.core.purges import removing, working
+from api.core.purges import proposing, removing, working
 from api.core.treatment import notes
 from api.db import feed
 from api.errors import Conflict, NotAllowed, NotFound, NotSignedIn, Refusal
@@ -22,7 +23,7 @@ from api.outbox.events import outbox_events
 from api.paging import Page
 from tests import builders
 from tests.builders import Scene
-from tests.core import noting
+from tests.core import noting, planning
 from tests.core.purging import (
     FAR_LATER,
     WHY,
@@ -169,6 +170,48 @@ def test_a_proposal_that_nobody_agrees_to_is_over_after_thirty_days(
         third = propose(officer(scene), chart)  # the one before need not be stopped first
         assert as_it_is(again)["stopped_for"] == "expired"
         assert as_it_is(third)["state"] == "proposed"
+
+
+def test_in_production_a_day_lies_between_agreeing_and_removing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert config.from_environment({"PURGE_WAIT_HOURS": "48"}).purge_wait_hours == 48
+    assert config.Settings(mode="production").purge_wait_hours == 24
+    changed = config_of(config.settings(), purge_hours=24)
+    monkeypatch.setattr(proposing, "settings", lambda: changed)
+    with years_later() as moved:
+        row = agreed(scene)
+        assert row["not_before"] - row["approved_at"] == timedelta(hours=24)
+        assert work(scene) == 0
+        moved.shift(timedelta(hours=24, seconds=1))
+        assert work(scene) > 1 and as_it_is(row)["state"] == "done"
+
+
+def test_words_of_a_proposal_of_before_go_with_the_chart(scene: Scene) -> None:
+    with years_later():
+        first = officer(scene)
+        before = propose(first, scene.patient["id"])
+        withdraw(scene, first, before)
+        assert as_it_is(before)["reason"] == WHY["reason"]
+        agreed(scene)
+        work(scene)
+        assert as_it_is(before)["reason"] is None
+        with db.transaction():
+            told = purges.read_chart_purge(first.actor, before["id"])
+        assert told["patient"]["display_name"] is None
+
+
+def test_what_the_worker_writes_by_itself_stops_nothing(scene: Scene) -> None:
+    with db.transaction():
+        planning.plan(scene)
+    with years_later():
+        row = agreed(scene)
+        with db.transaction() as store:
+            plans = db.metadata.tables["check_in_plans"]
+            mine = plans.update().where(plans.c.clinic_id == scene.clinic_id)
+            store.execute(mine.values(updated_at=clock.now()))
+        work(scene)
+        assert as_it_is(row)["state"] == "done"
 
 
 @pytest.mark.parametrize("when", ["before", "proposed", "approved"])

@@ -20,6 +20,7 @@ from tests.conftest import empty_database
 from tests.core.purging import agreed, as_it_is, work, years_later
 from tests.research.clinic import Clinic, codes_of, make_clinic, make_release
 from tests.research.reading import Files
+from tests.research.test_codes_apart import findings
 
 
 def scene_of(made: Clinic) -> Scene:
@@ -79,6 +80,7 @@ def as_before(application: Flask, tmp_path: Path) -> Iterator[None]:
 def test_where_the_role_was_not_granted_anew_the_chart_is_closed_and_its_removal_waits(
     on_postgres_alone: None, as_before: None
 ) -> None:
+    assert [one.level for one in findings()] == ["warn"]
     made = make_clinic(3, seed=71)
     with db.transaction() as store:
         mine = patients.c.clinic_id == made.clinic_id
@@ -93,6 +95,7 @@ def test_where_the_role_was_not_granted_anew_the_chart_is_closed_and_its_removal
         assert as_it_is(purge)["state"] == "running"
         assert working.purge_next() is False, "it fails, is logged, and keeps nobody else waiting"
         roles.let_research_in()
+        assert [one.level for one in findings()] == ["ok"]
         work(scene)
         assert as_it_is(purge)["state"] == "done"
         assert who not in codes_of(made, made.project_id)

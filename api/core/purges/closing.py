@@ -21,6 +21,7 @@ from api.core.ehr.subscriptions.tables import ehr_notifications
 from api.core.patients import patients
 from api.core.purges.leaving import end_sign_ins
 from api.core.purges.removing import at_once, of_charts
+from api.core.purges.table import chart_purges
 from api.core.team_reach import care_team
 from api.core.treatment import notes
 from api.db import Values, found, store
@@ -50,6 +51,7 @@ def close(row: Values, charts: list[UUID]) -> None:
             there = (of_charts(table, clinic_id, charts), table.c.deleted_at.is_(None))
             store().execute(table.update().where(*there).values(deleted_at=moment))
     _empty(clinic_id, charts)
+    _forget_reasons(clinic_id, charts)
     end_sign_ins(clinic_id, charts)
     forget_beside(clinic_id, charts)
 
@@ -92,6 +94,13 @@ def _empty(clinic_id: UUID, charts: list[UUID]) -> None:
     told = (p[name] for name in TOLD)
     changed = patients.update().where(*mine).values(**empty | gone).returning(*told)
     store().tell(patients, store().execute(changed).mappings().all())
+
+
+def _forget_reasons(clinic_id: UUID, charts: list[UUID]) -> None:
+    """Why a removal was proposed, this time or before, may name the patient."""
+    c = chart_purges.c
+    mine = (c.clinic_id == clinic_id, c.patient_id.in_(charts))
+    store().execute(chart_purges.update().where(*mine).values(reason=None))
 
 
 def forget_beside(clinic_id: UUID, charts: list[UUID]) -> None:

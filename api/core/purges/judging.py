@@ -16,13 +16,14 @@ from api.core.purges.removing import of_charts, removable
 from api.core.purges.table import CHANGED, HELD, MERGED, RETAINED
 from api.db import Values, store
 
-CLOCKWORK: Final = (
-    *("check_in_plans", "check_in_occurrences", "alerts", "alert_duties"),
-    *("notification_attempts", "past_duties"),
+BY_CLOCK: Final = (
+    *("check_in_occurrences", "alert_duties", "notification_attempts"),
+    *("legal_holds", "record_versions"),
 )
-"""What the worker writes by itself: that a clock went on says nothing of the patient."""
-BESIDE: Final = ("legal_holds", "record_versions", "ehr_identifiers")
-"""What is written about a chart, or with a change that is seen as it is."""
+"""What the worker writes by itself, and what is written beside: neither says that anybody was here.
+"""
+MOVED_BY_CLOCK: Final = ("check_in_plans", "alerts")
+"""What somebody makes, and the worker goes on with."""
 
 
 def charts_of(clinic_id: UUID, patient_id: UUID) -> list[UUID]:
@@ -59,9 +60,10 @@ def _written(clinic_id: UUID, charts: list[UUID], since: datetime) -> Iterator[S
     p, u, s = patients.c, users.c, sign_ins.c
     yield select(p.id).where(p.clinic_id == clinic_id, p.id.in_(charts), p.updated_at > since)
     for table in removable():
-        if "updated_at" in table.c and table.name not in (*CLOCKWORK, *BESIDE):
+        if "updated_at" in table.c and table.name not in BY_CLOCK:
+            written = table.c["created_at" if table.name in MOVED_BY_CLOCK else "updated_at"]
             theirs = of_charts(table, clinic_id, charts)
-            yield select(table.c.id).where(theirs, table.c.updated_at > since)
+            yield select(table.c.id).where(theirs, written > since)
     own = exists().where(u.clinic_id == s.clinic_id, u.id == s.user_id, u.patient_id.in_(charts))
     seen = or_(s.created_at > since, s.last_seen_at > since)
     yield select(s.id).where(s.clinic_id == clinic_id, own, seen)

@@ -23,14 +23,12 @@ from api.core.purges.judging import charts_of, hindrance
 from api.core.purges.table import (
     APPROVED,
     CHANGED,
-    DONE,
     EXPIRED,
     HELD,
     IS_OPEN,
     MERGED,
     PROPOSED,
     RETAINED,
-    RUNNING,
     STANDS_FOR,
     STOPPED,
     WITHDRAWN,
@@ -211,15 +209,15 @@ def _allowed(reader: Actor, row: Values) -> list[str]:
 
 
 def _show(reader: Actor, rows: list[Values]) -> list[Values]:
-    """Purges with whom they name; two queries more, however many they are."""
+    """Purges with whom they name; three queries more, however many they are."""
     people = ("proposed_by", "approved_by", "withdrawn_by")
     names = named(reader.clinic_id, (row[name] for row in rows for name in people))
-    called = patients_named(reader.clinic_id, (row["patient_id"] for row in rows))
+    called = _called(reader.clinic_id, rows) if rows else {}
     return [
         {key: value for key, value in row.items() if key not in HIDDEN}
         | {name: names.get(row[name]) for name in people}
         | {
-            "patient": called[row["patient_id"]] | _unnamed(row),
+            "patient": called[row["patient_id"]],
             "merged_ids": [one for one in row["charts"] or [] if one != str(row["patient_id"])],
             "allowed": _allowed(reader, row),
         }
@@ -227,6 +225,11 @@ def _show(reader: Actor, rows: list[Values]) -> list[Values]:
     ]
 
 
-def _unnamed(row: Values) -> Values:
-    """Whose chart was removed has no name any more."""
-    return {"display_name": None} if row["state"] in (RUNNING, DONE) else {}
+def _called(clinic_id: UUID, rows: list[Values]) -> dict[UUID, Values]:
+    """Whose charts they are, or were: who was removed has no name any more, whatever was proposed
+    of them before."""
+    c, ids = chart_purges.c, {row["patient_id"] for row in rows}
+    begun = (c.clinic_id == clinic_id, c.patient_id.in_(ids), c.began_at.is_not(None))
+    gone = {row["patient_id"] for row in store().rows(select(c.patient_id).where(*begun))}
+    called = patients_named(clinic_id, ids)
+    return called | {one: {"id": one, "display_name": None} for one in gone}

@@ -145,7 +145,7 @@ def _begin(row: Values) -> None:
         stop(row, why)
         return
     charts = charts_of(row["clinic_id"], row["patient_id"])
-    begun = {"state": RUNNING, "began_at": clock.now(), "reason": None, "removed": {}}
+    begun = {"state": RUNNING, "began_at": clock.now(), "removed": {}}
     closing.close(row, charts)
     store().change(chart_purges, row, begun | {"charts": [str(one) for one in charts]})
 
