@@ -14,6 +14,7 @@ from api.access.guessable import is_guessable
         *("0987654321poiuy", "mnbvcxzlkjhgf", "zyxwvutsrqpo"),  # backward along the keys
         *("qwerasdfzxcv", "qwertasdfgzxcv", "12345qwertyabcde"),  # piece by piece
         *("qwertyuiopas1", "abcabcabcabc", "110110110110"),
+        *("qwertyuiopzx", "fghjklmnbvcx09"),  # with a piece of two at its end
     ],
 )
 def test_first_words_and_walks_along_the_keys_are_guessed_in_any_guise(password: str) -> None:

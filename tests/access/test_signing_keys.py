@@ -1,5 +1,6 @@
 """Signing keys: next, current, retiring, and gone at once with every token they signed."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -166,6 +167,29 @@ def test_two_changes_right_after_each_other_are_both_seen(folder: Path) -> None:
         assert made in keys.private_keys()
         keys.find(made).path.unlink()
         assert made not in keys.private_keys()
+
+
+def test_while_a_folder_is_young_a_change_is_seen_that_its_time_does_not_tell(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (old,) = keys.private_keys()
+    changed = folder.stat().st_mtime_ns
+    monkeypatch.setattr(keys.time, "time_ns", lambda: changed + keys.SETTLED_NS)
+    assert [*keys.private_keys()] == [old]
+    new = keys.add_key(folder)
+    os.utime(folder, ns=(changed, changed))
+    monkeypatch.setattr(keys.time, "time_ns", lambda: changed + keys.SETTLED_NS + 1)
+    assert {*keys.private_keys()} == {old, new}
+
+
+def test_a_folder_that_has_settled_is_not_read_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = itertools.count(folder.stat().st_mtime_ns + keys.SETTLED_NS + 1)
+    monkeypatch.setattr(keys.time, "time_ns", lambda: next(looks))
+    there = keys.private_keys()
+    monkeypatch.setattr(keys, "_open", lambda _path: pytest.fail("read again"))
+    assert all(keys.private_keys() is there for _ in range(3))
 
 
 def test_a_look_at_the_folder_costs_next_to_nothing(folder: Path) -> None:

@@ -406,6 +406,9 @@ def test_an_application_that_is_made_ready_issues_and_reads_our_tokens_alone() -
             times = {name: int(time.time()) + s for name, s in ({"iat": -300} | change).items()}
             aged = sealed(top, json.dumps(said | times))
             assert is_read(aged) is good, change
+        assert is_read(sealed(top, json.dumps(said)))
+        for claim in ("iss", "aud"):
+            assert not is_read(sealed(top, json.dumps(said | {claim: "https://evil.example"})))
     assert top == {"alg": "ES256", "typ": "at+jwt", "kid": keys.signing_key()[0]}
     assert (said["sid"], said["sub"], said["clinic"]) == tuple(str(one) for one in ids)
     assert said["exp"] - said["iat"] == settings().access_minutes * 60
