@@ -26,9 +26,15 @@ RSA = rsa.generate_private_key(65537, 2048)
 
 def public(key: Any, **more: Any) -> dict[str, Any]:
     """A key as a client registers it."""
-    kind = jwt.algorithms.RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else None
-    spelled = (kind or jwt.algorithms.ECAlgorithm).to_jwk(key.public_key())
-    return {k: v for k, v in (json.loads(spelled) | {"kid": "one"} | more).items() if v != "-"}
+    return {k: v for k, v in (whole(key.public_key()) | more).items() if v != "-"}
+
+
+def whole(key: Any) -> dict[str, Any]:
+    """A key as it is, with what nobody is to see."""
+    is_rsa = isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey)
+    kind = jwt.algorithms.RSAAlgorithm if is_rsa else jwt.algorithms.ECAlgorithm
+    spelled: dict[str, Any] = json.loads(kind.to_jwk(key))
+    return spelled | {"kid": "one"}
 
 
 def assertion(header: dict[str, Any] | None = None, key: Any = EC, **claims: Any) -> str:
@@ -81,6 +87,7 @@ def headed(**header: Any) -> str:
         ({"kid": "-"}, "algorithm or key"),
         ({"kid": 7}, "no header|algorithm or key"),
         ({"crit": ["exp"]}, "no header|algorithm or key"),
+        ({"crit": ["b64"], "b64": True}, "algorithm or key"),
         *(({"typ": typ}, "type") for typ in ("-", "", "at+jwt", ["JWT"], None)),
     ],
 )
@@ -127,6 +134,8 @@ def test_the_one_key_that_the_header_means_is_found(
         (ES384, {"keys": [public(EC, alg="RS384")]}),
         (ES384, {"keys": [public(EC, crv="P-256")]}),
         (ES384, {"keys": [public(EC, d="AAAA")]}),
+        (ES384, {"keys": [whole(EC)]}),
+        (RS384, {"keys": [whole(RSA)]}),
         (ES384, {"keys": [public(EC, x="AAAA")]}),
         (ES384, {"keys": [public(EC, x="-")]}),
         (ES384, {"keys": [public(EC, kty="RSA")]}),
@@ -224,6 +233,15 @@ def test_a_token_for_a_client_is_ours_for_five_minutes_with_what_was_granted() -
         client_tokens.issue(CLIENT, CLINIC, ""), options={"verify_signature": False}
     )
     assert another["jti"] != said["jti"]
+
+
+def test_a_clients_token_found_good_is_not_proved_again_for_a_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    token = client_tokens.issue(CLIENT, CLINIC, "system/Patient.r")
+    first = client_tokens.read(token)
+    monkeypatch.setattr(client_tokens, "_verified", lambda _token: pytest.fail("proved again"))
+    assert client_tokens.read(token) == first
 
 
 def test_what_the_changed_ones_start_from_is_good() -> None:
