@@ -120,11 +120,12 @@ def _rowid() -> Any:
 
 def _held(store: Store, clinic_id: UUID) -> Values | None:
     """The clinic's head, locked; None where another worker holds it."""
-    insert = postgresql.insert if store.on_postgres else sqlite.insert
-    new = {"seq": 0, "hash": START, "upto": NOWHERE, "sealed_at": clock.now(), "told_seq": 0}
-    first = insert(audit_heads).values(clinic_id=clinic_id, **new)
-    store.execute(first.on_conflict_do_nothing())
     mine = select(audit_heads).where(audit_heads.c.clinic_id == clinic_id)
+    if store.row(mine) is None:  # to insert it for nothing would wait for whoever changes it
+        insert = postgresql.insert if store.on_postgres else sqlite.insert
+        new = {"seq": 0, "hash": START, "upto": NOWHERE, "sealed_at": clock.now(), "told_seq": 0}
+        first = insert(audit_heads).values(clinic_id=clinic_id, **new)
+        store.execute(first.on_conflict_do_nothing())
     return store.row(mine.with_for_update(skip_locked=True))
 
 

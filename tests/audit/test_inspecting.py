@@ -11,11 +11,13 @@ from sqlalchemy import delete, select, text, update
 
 from api import clock, config, db
 from api.audit import checkpoints, inspecting
+from api.audit.chain import START
 from api.audit.seal import audit_heads, audit_seals
-from api.audit.trail import audit_events
+from api.audit.trail import audit_event_patients, audit_events
 from api.core import sealing
 from tests import builders
 from tests.builders import Scene
+from tests.conftest import small_database
 
 
 @pytest.fixture
@@ -93,11 +95,19 @@ def test_a_chain_that_is_gone_whole_is_known_by_its_checkpoints(scene: Scene, fo
 def test_a_chain_of_many_pages_is_read_to_its_end(
     scene: Scene, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pages: list[int] = []
+    real = inspecting._patients
+
+    def counted(connection: Any, clinic_id: UUID, ids: list[UUID]) -> Any:
+        pages.append(len(ids))
+        return real(connection, clinic_id, ids)
+
     monkeypatch.setattr(inspecting, "AT_ONCE", 2)
+    monkeypatch.setattr(inspecting, "_patients", counted)
     write(scene.clinic_id, 5)
     seal()
     [report] = look(folder, scene.clinic_id).values()
-    assert (report.verdict.sealed, told(report)) == (5, [])
+    assert (report.verdict.sealed, told(report), pages) == (5, [], [2, 2, 1])
     [report] = look(folder, scene.clinic_id, since=4).values()
     assert (report.verdict.sealed, report.begin, told(report)) == (5, 1, [])
 
@@ -121,19 +131,49 @@ def test_only_files_of_checkpoints_are_read(scene: Scene, folder: Path) -> None:
     assert (report.checkpoints, told(report)) == (1, [])
 
 
+HALF = [checkpoints.Checkpoint(0, "", "", good=False)]
+
+
+@pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("met", ["nothing", "half a line"])
 def test_a_checkpoint_that_is_just_being_written_is_looked_at_once_more(
-    scene: Scene, folder: Path, monkeypatch: pytest.MonkeyPatch, met: str
+    scene: Scene, folder: Path, monkeypatch: pytest.MonkeyPatch, met: str, count: int
 ) -> None:
-    write(scene.clinic_id, 2)
+    write(scene.clinic_id, count)
     seal()
-    half = [checkpoints.Checkpoint(0, "", "", good=False)]
-    early = {} if met == "nothing" else {scene.clinic_id: half}
+    early = {} if met == "nothing" else {scene.clinic_id: HALF}
     monkeypatch.setattr(inspecting, "_told", lambda _folder: early)
     # one that was written after this look at the database is not held against it
     checkpoints.write(folder, scene.clinic_id, 9, "ab" * 32, clock.now())
     [report] = look(folder, scene.clinic_id).values()
     assert (report.checkpoints, told(report)) == (1, [])
+
+
+def test_the_first_checkpoint_of_all_is_not_held_against_a_chain_that_was_not_told_of(
+    scene: Scene, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(scene.clinic_id, 2)
+    with db.transaction():
+        while sealing.seal_due():
+            pass
+    monkeypatch.setattr(inspecting, "_told", lambda _folder: {})
+    checkpoints.file_of(folder, scene.clinic_id).write_text("half a li")
+    [report] = look(folder, scene.clinic_id).values()
+    assert (report.verdict.sealed, report.checkpoints, told(report)) == (2, 0, [])
+
+
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_a_clinic_without_a_chain_is_told_of_by_a_line_that_stays_half_alone(
+    scene: Scene, folder: Path, monkeypatch: pytest.MonkeyPatch, has_ended: bool
+) -> None:
+    fresh = db.new_id()
+    monkeypatch.setattr(inspecting, "_told", lambda _folder: {fresh: HALF})
+    if has_ended:
+        checkpoints.write(folder, fresh, 1, "ab" * 32, clock.now())
+    else:
+        checkpoints.file_of(folder, fresh).write_text("half a li")
+    [report] = look(folder, fresh).values()
+    assert told(report) == ([] if has_ended else [(1, "checkpoint_edited_or_missing")])
 
 
 def test_a_checkpoint_that_stays_spoiled_is_told(scene: Scene, folder: Path) -> None:
@@ -160,6 +200,45 @@ def test_an_event_that_was_taken_out_is_told_in_its_place(scene: Scene, folder: 
         [report] = inspecting.inspect(store.connection, folder, [scene.clinic_id])
         assert told(report) == [(3, "deleted_row")]
         db.leave_store()
+
+
+def test_a_chain_of_which_neither_clinic_nor_checkpoint_is_left_is_read_too(
+    app: Flask, tmp_path: Path
+) -> None:
+    headless, unsealed = db.new_id(), db.new_id()
+    of = {"hash": "ab" * 32, "seq": 1}
+    with small_database(tmp_path):
+        with db.transaction() as store:
+            made = {"clinic_id": headless, "event_id": db.new_id(), "prev_hash": START}
+            store.append(audit_seals, [made | of])
+            ends = {"clinic_id": unsealed, "upto": -1, "sealed_at": clock.now(), "told_seq": 0}
+            store.execute(audit_heads.insert().values(**ends, **of))
+        found = look(None)
+    assert {one: told(report) for one, report in found.items()} == {
+        headless: [(1, "deleted_row"), (1, "head_edited")],
+        unsealed: [(1, "table_emptied")],
+    }
+
+
+def test_whom_an_event_touched_is_asked_of_its_own_clinic(scene: Scene, folder: Path) -> None:
+    [row] = write(scene.clinic_id, 1)
+    seal()
+    keys = {"clinic_id": scene["XT"].clinic_id, "event_id": row["id"]}
+    with db.transaction() as store:
+        store.append(audit_event_patients, [keys | {"patient_id": scene.patient["id"]}])
+    [report] = look(folder, scene.clinic_id).values()
+    assert told(report) == []
+
+
+def test_one_moment_is_seen_whatever_is_written_meanwhile(scene: Scene, folder: Path) -> None:
+    write(scene.clinic_id, 1)
+    seal()
+    with inspecting.one_moment(config.settings().url) as connection:
+        for _ in range(3):
+            [report] = inspecting.inspect(connection, folder, [scene.clinic_id])
+            assert (report.verdict.sealed, report.unsealed, told(report)) == (1, 0, [])
+            write(scene.clinic_id, 1)
+    assert look(folder, scene.clinic_id)[scene.clinic_id].unsealed == 3
 
 
 def test_a_clinic_that_never_did_anything_has_nothing_to_tell(app: Flask, folder: Path) -> None:
