@@ -18,6 +18,8 @@ import hypothesis
 import pytest
 from _pytest.runner import runtestprotocol
 from mutmut.state import state
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.pool import NullPool
 
 from tests import conftest
 
@@ -133,6 +135,8 @@ def _in_a_fork(work: Callable[[], Any], name: str, most_s: float) -> tuple[bool,
             finally:
                 os._exit(0)
         ended = _wait(pid, most_s)
+        if _is_on_postgres():
+            _maintain(f'DROP DATABASE IF EXISTS "{Path(folder).name}" WITH (FORCE)')
         return ended, json.loads(answer.read_text()) if answer.exists() else None
 
 
@@ -142,13 +146,32 @@ def _move_in(folder: Path) -> None:
         shutil.copytree(conftest._DATA, folder)
     conftest._DATA = folder
     os.environ["FRESHTRAIL_DATA"] = str(folder)
-    if os.environ.get("DATABASE_URL"):
+    if _is_on_postgres():
+        conftest.use_database(_copied(os.environ["DATABASE_URL"], folder.parent.name))
+    elif os.environ.get("DATABASE_URL"):
         conftest.use_database(f"sqlite:///{folder / 'test.sqlite'}")
     for module in [m for name, m in sys.modules.items() if name.partition(".")[0] == "api"]:
         for value in vars(module).values():
             if isinstance(value, _lru_cache_wrapper):
                 value.cache_clear()
     conftest.field_keys._Held.masters, conftest.field_keys._Held.stamp = None, ()
+
+
+def _is_on_postgres() -> bool:
+    return os.environ.get("DATABASE_URL", "").startswith("postgresql")
+
+
+def _copied(url: str, name: str) -> str:
+    """A copy of a database of PostgreSQL, to which nobody is connected."""
+    _maintain(f'CREATE DATABASE "{name}" TEMPLATE "{make_url(url).database}"')
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+def _maintain(statement: str) -> None:
+    owner = make_url(conftest.config.settings().owner_url).set(database="postgres")
+    engine = create_engine(owner, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(text(statement))
 
 
 def _wait(pid: int, most_s: float) -> bool:
