@@ -1,15 +1,18 @@
 """The trail: one event for each request, with the change or not at all, and never touched again."""
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from flask import Flask
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from api import db
+from api import clock, db
 from api.audit import trail
 from api.audit.trail import audit_event_patients, audit_events
+from tests.builders import Scene
 from tests.house.matrix import trail_of
 
 
@@ -182,3 +185,107 @@ def test_the_trail_can_not_be_changed_or_deleted(
         assert store.row(
             select(audit_events.c.id).where(audit_events.c.clinic_id == scene.clinic_id)
         )
+
+
+# --- the deed of a request, before it is written
+
+
+@pytest.fixture
+def deed(app: Flask) -> Iterator[trail.Deed]:
+    """A deed that is begun, and none afterwards."""
+    trail.forget()
+    yield trail.begin("goal:create")
+    trail.forget()
+
+
+def written(scene: Scene, outcome: str = "ok", reason: str | None = None) -> list[db.Values]:
+    """The events that writing leaves."""
+    who = {
+        "clinic_id": scene.clinic_id,
+        "actor_id": scene["CT"].user_id,
+        "door": "v1",
+        "request_id": uuid4().hex,
+    }
+    with db.transaction() as store:
+        trail.write(store, who, outcome, reason)
+    events = trail_of(who["request_id"])
+    assert all(event[name] == who[name] for event in events for name in who)
+    return events
+
+
+def test_a_deed_that_is_begun_goes_on_until_a_new_request(deed: trail.Deed) -> None:
+    assert trail.begin("goal:read") is trail.current() is deed and deed.action == "goal:create"
+    trail.forget()
+    assert trail.current() is None
+    assert trail.begin("goal:read") is not deed
+
+
+def test_without_a_deed_nothing_is_named_and_nothing_written(app: Flask, scene: Scene) -> None:
+    trail.forget()
+    one = db.new_id()
+    trail.about("goals", one)
+    trail.names("goals", [one])
+    trail.touches([one])
+    trail.wrote(["title"])
+    trail.done_by(one, "clinician")
+    assert trail.current() is None and trail._who() == (None, None)
+    assert written(scene) == []
+
+
+def test_what_a_deed_is_told_adds_up(deed: trail.Deed) -> None:
+    one, two, three, four = (db.new_id() for _ in range(4))
+    assert (deed.type, deed.record_id, deed.purpose) == (None, None, "treatment")
+    trail.about("goals", one)
+    trail.about("practices", two)
+    trail.names("steps", [three, four])
+    assert (deed.type, deed.record_id) == ("practices", two)
+    assert deed.entries == {
+        ("goals", one), ("practices", two), ("steps", three), ("steps", four)
+    }  # fmt: skip
+    trail.touches([one])
+    trail.touches([two, one])
+    trail.wrote(["title"])
+    trail.wrote({"cue": "at dusk"})
+    assert (deed.patients, deed.fields) == ({one, two}, {"title", "cue"})
+    assert trail._who() == (None, None)
+    trail.done_by(three, "clinician")
+    assert trail._who() == (three, "clinician")
+
+
+def test_a_deed_is_written_once_and_whole(deed: trail.Deed, scene: Scene) -> None:
+    goal, people = db.new_id(), {db.new_id() for _ in range(2)}
+    trail.about("goals", goal)
+    trail.touches(people)
+    trail.wrote(["title", "category"])
+    deed.purpose = "operations"
+    [event] = written(scene)
+    assert (event["action"], event["type"], event["record_id"]) == ("goal:create", "goals", goal)
+    assert (event["purpose"], event["field_names"]) == ("operations", "category title")
+    assert (event["outcome"], event["reason_ref"]) == ("ok", None)
+    assert abs((clock.now() - event["at"]).total_seconds()) < 60
+    assert patients_of(event) == people
+    with db.transaction() as store:
+        mine = audit_event_patients.c.event_id == event["id"]
+        rows = store.rows(select(audit_event_patients.c.clinic_id).where(mine))
+    assert [row["clinic_id"] for row in rows] == [scene.clinic_id] * 2
+    assert deed.written and written(scene) == []
+
+
+def test_a_refused_deed_names_no_patient_and_no_field_that_was_not_written(
+    deed: trail.Deed, scene: Scene
+) -> None:
+    trail.touches([scene.patient["id"]])
+    [event] = written(scene, "refused", "not_found")
+    assert (event["outcome"], event["reason_ref"]) == ("refused", "not_found")
+    assert (event["type"], event["record_id"], event["field_names"]) == (None, None, None)
+    assert patients_of(event) == set()
+
+
+def test_the_versions_that_a_request_replaces_bear_who_did_it(
+    call: Any, scene: Scene, chart: str
+) -> None:
+    assert call("CT").patch(chart, {"pronouns": "ze"}, 1).status_code == 200
+    table = db.metadata.tables["record_versions"]
+    with db.transaction() as store:
+        [row] = store.rows(select(table).where(table.c.record_id == scene.patient["id"]))
+    assert (row["replaced_by"], row["replaced_role"]) == (scene["CT"].user_id, "clinician")
