@@ -233,7 +233,7 @@ def test_the_blind_index_tells_nothing_across_columns_and_clinics() -> None:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where the keys are meanwhile; nothing derived from others is remembered."""
-    monkeypatch.setattr(config.Settings, "keys", tmp_path / "keys")
+    monkeypatch.setitem(vars(config.settings()), "keys", tmp_path / "keys")
     _forget()
     yield tmp_path / "keys"
     monkeypatch.undo()

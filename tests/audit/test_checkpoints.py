@@ -28,7 +28,7 @@ from api.errors import Unsafe
 @pytest.fixture
 def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where the key of the checkpoints is meanwhile."""
-    monkeypatch.setattr(config.Settings, "keys", tmp_path / "deep" / "keys")
+    monkeypatch.setitem(vars(config.settings()), "keys", tmp_path / "deep" / "keys")
     checkpoints._key.cache_clear()
     yield tmp_path / "deep" / "keys"
     monkeypatch.undo()
