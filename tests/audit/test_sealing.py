@@ -22,6 +22,8 @@ from tests.racing import at_once
 
 LOOKS = int(os.environ.get("AUDIT_LOOKS", "20"))
 """Verifications while others write; `AUDIT_LOOKS=200` makes all."""
+PAUSE_S = 0.02
+"""Between two writes of one writer: each look reads the whole chain, which grows meanwhile."""
 
 
 def seal_all() -> None:
@@ -182,7 +184,7 @@ def test_verifying_while_others_write_cries_wolf_over_nothing(
     def write() -> None:
         with app.app_context():
             caller = Caller(app.test_client(), token)
-        while not stop.is_set():
+        while not stop.wait(PAUSE_S):
             caller.get("/patients")
 
     def seal() -> None:
