@@ -147,8 +147,8 @@ class Writers:
             said = f"writer {number}, moment {count}"
             try:
                 self._until_answered(said, f"faults-{number}-{count}-{os.getpid()}")
-            except Lost as problem:
-                self.faults.append(str(problem))
+            except Exception as problem:  # a writer that ends unseen would prove nothing
+                self.faults.append(repr(problem))
                 return
 
     def _until_answered(self, said: str, key: str) -> None:
@@ -161,7 +161,8 @@ class Writers:
                     self.last_at = time.monotonic()
                 return
             if status == 401:
-                self.bearer = fuzz.token(f"http://127.0.0.1:{self.server.port}", PATIENT)
+                with suppress(OSError, HTTPException, ValueError):  # it may be killed meanwhile
+                    self.bearer = fuzz.token(f"http://127.0.0.1:{self.server.port}", PATIENT)
             elif status not in (0, 409, 429, 503):
                 raise Lost(f"{said}: answered {status}, {answer.get('detail')}")
             time.sleep(AGAIN_S)
