@@ -12,6 +12,7 @@ from api import clock, db
 from api.core import client_reach
 from api.core.clients import ehr_clients
 from api.core.ehr import at_once
+from api.fhir import finding
 from tests import builders
 from tests.builders import Scene
 from tests.core.test_one_trip import events
@@ -134,3 +135,15 @@ def test_a_page_of_many_patients_leaves_each_of_them_in_the_trail(
     answer = told(ehr, "/Patient?_count=100&_total=none")
     [(_, patients)] = answer[3]
     assert len(patients) >= 13 and scene.patient["id"] in patients
+
+
+def test_a_page_that_is_read_in_several_goes_leaves_one_event(
+    both_ways: Any, ehr: Client, scene: Scene, seen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of more than 500 rows that are asked for at once."""
+    ehr.get(f"/Patient/{scene.patient['id']}")
+    monkeypatch.setattr(finding, "CHUNK", 2)
+    for count in ("", "&_count=3"):
+        path = f"/QuestionnaireResponse?patient={scene.patient['id']}&_total=none{count}"
+        at_once_told, plainly = both_ways(ehr, path)
+        assert at_once_told == plainly and len(plainly[3]) == 1

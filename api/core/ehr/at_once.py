@@ -89,7 +89,7 @@ def in_one_trip(
     if not rows:
         return None
     is_there = rows[0][-len(prepared.names)] is not None
-    deed.written = shape.tells and (is_there or not shape.by_id)
+    deed.written |= shape.tells and (is_there or not shape.by_id)
     if actor.known is None:
         told = dict(zip(FRONT, rows[0], strict=False))
         actor.known = client_reach.client_rights(actor, told)
