@@ -12,9 +12,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, cast, exists, extract, func, or_, select
+from sqlalchemy import ColumnElement, Integer, and_, case, cast, exists, extract, func, or_, select
 
+from api import clock
 from api.access.users import clinics
+from api.core.amendments import amendment_requests
+from api.core.consents import consents
 from api.core.integration.tables import goals, insights, journal, moments, practices, steps
 from api.core.merges.table import STANDS, patient_merges
 from api.core.outcomes.checkins import check_ins
@@ -29,6 +32,8 @@ DOCUMENTED_FOR: Final = 6
 """Years for which consents and who looked are kept after they were last in effect."""
 ENTRIES: Final = (check_ins, steps, moments, insights, goals, practices, journal)
 """What patients write, or somebody for them: who writes is not gone."""
+DOCUMENTS: Final = (consents, amendment_requests)
+"""What is documentation under HIPAA, also where it came after the patient was last seen."""
 _ADMITTED: Final = patients.alias("admitted")
 
 
@@ -56,18 +61,21 @@ def years_of(clinic_id: UUID) -> int:
     return int(store().execute(asked).scalar_one())
 
 
+def today() -> date:
+    """The day by which a term is over everywhere: days here are those of UTC, and a clinic's own
+    may end nearly a day later."""
+    return (clock.now() - timedelta(days=1)).date()
+
+
 def seen_of() -> list[Any]:
     """What is selected of `patients` and beside it, so that `kept_in` can tell."""
-    p, s = patients.c, sessions.c
-    first, last = (
-        select(how(s.starts_at, type_=Instant())).where(*_of_chart(sessions)).scalar_subquery()
-        for how in (func.min, func.max)
-    )
+    p, first, last = patients.c, _session(func.min), _session(func.max)
     written = [_last_of(table).label(f"{table.name}_at") for table in ENTRIES]
     admitted = _merged_in().with_only_columns(func.max(_ADMITTED.c.created_at, type_=Instant()))
     more = (first.label("first_at"), last.label("last_at"))
     merged_at = admitted.scalar_subquery().label("merged_at")
-    return [p.birth_on, p.created_at, p.discharged_on, *more, merged_at, *written]
+    said = [_said_last(table).label(f"{table.name}_at") for table in DOCUMENTS]
+    return [p.birth_on, p.created_at, p.discharged_on, *more, merged_at, *written, *said]
 
 
 def kept_in(row: Values, years: int) -> Kept:
@@ -79,20 +87,23 @@ def kept_in(row: Values, years: int) -> Kept:
     by_state, born = after(last, years), row["birth_on"]
     if born is not None and _is_minor(born, first):
         by_state = max(by_state, after(born, _age_kept(years)))
-    return Kept(last, by_state, max(by_state, after(last, DOCUMENTED_FOR)))
+    said = [row[f"{table.name}_at"] for table in DOCUMENTS]
+    documented = max([last, *(at.date() for at in said if at is not None)])
+    return Kept(last, by_state, max(by_state, after(documented, DOCUMENTED_FOR)))
 
 
 def is_over(years: int, today: date) -> list[ColumnElement[bool]]:
     """The SQL conditions that a row of `patients` is of a chart whose retention is over today."""
-    p, s = patients.c, sessions.c
-    day = before(today, max(years, DOCUMENTED_FOR))
-    moment = datetime.combine(day, time(), UTC)
+    p = patients.c
+    day, documented = before(today, max(years, DOCUMENTED_FOR)), before(today, DOCUMENTED_FOR)
+    moment, said = (datetime.combine(one, time(), UTC) for one in (day, documented))
     return [
         p.created_at < moment,
         or_(p.discharged_on.is_(None), p.discharged_on < day),
-        ~exists().where(*_of_chart(sessions), s.starts_at >= moment),
+        func.coalesce(_session(func.max), p.created_at) < moment,
         ~_merged_in().where(_ADMITTED.c.created_at >= moment).exists(),
         *(func.coalesce(_last_of(table), p.created_at) < moment for table in ENTRIES),
+        *(~exists().where(*_of_chart(t), t.c.updated_at >= said) for t in DOCUMENTS),
         or_(
             p.birth_on.is_(None),
             p.birth_on < before(today, _age_kept(years)),
@@ -146,11 +157,25 @@ def _of_chart(table: Any) -> Iterator[ColumnElement[bool]]:
     yield table.c.patient_id == patients.c.id
 
 
+def _session(how: Any) -> Any:
+    """When a chart's first or last session begins. Of the bare column SQLite would take the index
+    of the calendar, and look through the clinic's sessions anew for each chart."""
+    mine = [*_of_chart(sessions)]
+    its = case((and_(*mine), sessions.c.starts_at))
+    return select(how(its, type_=Instant())).where(*mine).scalar_subquery()
+
+
 def _last_of(table: Any) -> Any:
     """When the last record of a chart was written: ids are in the order of making, so that the
     index of charts gives the last one without a look at the others."""
     last = select(table.c.created_at).where(*_of_chart(table)).order_by(table.c.id.desc()).limit(1)
     return last.scalar_subquery()
+
+
+def _said_last(table: Any) -> Any:
+    """When a document of a chart was made, changed or ended last."""
+    last = func.max(table.c.updated_at, type_=Instant())
+    return select(last).where(*_of_chart(table)).scalar_subquery()
 
 
 def _merged_in() -> Any:

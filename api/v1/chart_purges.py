@@ -107,8 +107,9 @@ def list_charts_past_retention(actor: Actor, **asked: Any) -> Listing:
     """List the charts whose retention is over.
 
     A chart is kept for the clinic's `retention_years` after its patient was last seen (their last
-    session, entry or discharge), for six years at the least; that of somebody who was a minor when
-    first seen until they are thirty, or for the clinic's years from when they came of age.
+    session, entry or discharge), for six years at the least, also after a consent or a request to
+    amend was last said or decided; that of somebody who was a minor when first seen until they are
+    thirty, or for the clinic's years from when they came of age.
     """
     return purges.list_charts_past_retention(actor, **asked)
 

@@ -4,7 +4,6 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from api import clock
 from api.access.policies import Actor
 from api.audit import trail
 from api.core import gate, retention
@@ -19,7 +18,7 @@ def list_charts_past_retention(actor: Actor, asked: Page) -> Listing:
     however many they are."""
     gate.admit(actor, "retention:read")
     p, years = patients.c, retention.years_of(actor.clinic_id)
-    over = retention.is_over(years, clock.now().date())
+    over = retention.is_over(years, retention.today())
     columns = (p.id, p.updated_at, p.deleted_at, *retention.seen_of())
     statement = select(*columns).where(p.clinic_id == actor.clinic_id, *over)
     listing = page(statement, patients, asked)
