@@ -46,6 +46,7 @@ def place_hold(actor: Actor, patient_id: UUID, values: Values) -> Values:
     """Let nothing of this chart be deleted until the hold is released."""
     patient = open_chart(actor, "legal_hold:manage", patient_id)
     store().hold(patients, patient)  # what is being deleted just now is deleted before, or never
+    open_chart(actor, "legal_hold:manage", patient_id)  # and may have been the chart itself
     keys = {"clinic_id": actor.clinic_id, "patient_id": patient_id, "placed_by": actor.user_id}
     row = store().add(legal_holds, values | keys)
     trail.about("legal_hold", row["id"])

@@ -209,7 +209,7 @@ def test_what_the_worker_writes_by_itself_stops_nothing(scene: Scene) -> None:
         with db.transaction() as store:
             plans = db.metadata.tables["check_in_plans"]
             mine = plans.update().where(plans.c.clinic_id == scene.clinic_id)
-            store.execute(mine.values(updated_at=clock.now()))
+            store.execute(mine.values(look_at=clock.now()))
         work(scene)
         assert as_it_is(row)["state"] == "done"
 

@@ -67,7 +67,8 @@ def unmerge_patient(actor: Actor, patient_id: UUID, values: Values) -> Values:
     trail.about("patient", patient_id)
     m = patient_merges.c
     mine = (m.clinic_id == actor.clinic_id, m.merged_id == patient_id, STANDS)
-    one = select(patient_merges).where(*mine).with_for_update()
+    there = m.deleted_at.is_(None)  # else both charts were removed
+    one = select(patient_merges).where(*mine, there).with_for_update()
     merge = found(store().row(one, opens=patient_merges))
     both = _held(actor, {patient_id, merge["patient_id"]}, gone_too=True)
     back, other = both[patient_id], both[merge["patient_id"]]

@@ -12,7 +12,7 @@ from sqlalchemy import Text, cast, exists, literal, or_, select
 
 from api import clock
 from api.access.users import clinics
-from api.core import replay
+from api.core import chart_keys, replay
 from api.core.client_reach import client_patients
 from api.core.clients import ehr_clients
 from api.core.consents import in_force
@@ -52,7 +52,6 @@ def close(row: Values, charts: list[UUID]) -> None:
             store().execute(table.update().where(*there).values(deleted_at=moment))
     _empty(clinic_id, charts)
     _forget_reasons(clinic_id, charts)
-    end_sign_ins(clinic_id, charts)
     forget_beside(clinic_id, charts)
 
 
@@ -104,8 +103,11 @@ def _forget_reasons(clinic_id: UUID, charts: list[UUID]) -> None:
 
 
 def forget_beside(clinic_id: UUID, charts: list[UUID]) -> None:
-    """Forget what tells of the charts without being of them: answers kept for what is sent twice,
-    files of exports, and events on their way. Asked again, it forgets what came since."""
+    """Forget what tells of the charts without being of them: sign-ins, answers kept for what is
+    sent twice, files of exports, and events on their way. Asked again, it forgets what came since,
+    also a key that was made for a note just then."""
+    end_sign_ins(clinic_id, charts)
+    chart_keys.destroy(clinic_id, charts, RETENTION)
     replay.forget_charts(clinic_id, charts)
     exports.forget_charts(clinic_id, charts)
     e, d, n = outbox_events.c, webhook_deliveries.c, ehr_notifications.c

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import Select, exists, or_, select
 
-from api import clock
 from api.access.users import sign_ins, users
 from api.core import holds, retention
+from api.core.alerts import alerts
 from api.core.merges import merges_into
 from api.core.patients import patients
 from api.core.purges.removing import of_charts, removable
@@ -22,8 +22,9 @@ BY_CLOCK: Final = (
 )
 """What the worker writes by itself, and what is written beside: neither says that anybody was here.
 """
-MOVED_BY_CLOCK: Final = ("check_in_plans", "alerts")
-"""What somebody makes, and the worker goes on with."""
+MOVED_BY_CLOCK: Final = ("alerts",)
+"""What somebody brings about, and the worker goes on with; of a plan it moves `look_at` alone,
+which is no new version."""
 
 
 def charts_of(clinic_id: UUID, patient_id: UUID) -> list[UUID]:
@@ -45,7 +46,7 @@ def hindrance(row: Values) -> str | None:
         return MERGED
     if holds.held_among(clinic_id, charts):
         return HELD
-    if retention.kept(clinic_id, patient_id).until >= clock.now().date():
+    if retention.kept(clinic_id, patient_id).until >= retention.today():
         return RETAINED
     return CHANGED if _is_changed(clinic_id, charts, row["created_at"]) else None
 
@@ -64,6 +65,9 @@ def _written(clinic_id: UUID, charts: list[UUID], since: datetime) -> Iterator[S
             written = table.c["created_at" if table.name in MOVED_BY_CLOCK else "updated_at"]
             theirs = of_charts(table, clinic_id, charts)
             yield select(table.c.id).where(theirs, written > since)
+    a = alerts.c
+    attended = or_(a.acknowledged_at > since, a.resolved_at > since)
+    yield select(a.id).where(of_charts(alerts, clinic_id, charts), attended)
     own = exists().where(u.clinic_id == s.clinic_id, u.id == s.user_id, u.patient_id.in_(charts))
     seen = or_(s.created_at > since, s.last_seen_at > since)
     yield select(s.id).where(s.clinic_id == clinic_id, own, seen)

@@ -63,7 +63,7 @@ def propose_chart_purge(actor: Actor, values: Values) -> Values:
     for chart in charts_of(actor.clinic_id, patient_id):
         refuse_held(actor.clinic_id, chart)
     kept = retention.kept(actor.clinic_id, patient_id)
-    if kept.until >= clock.now().date():
+    if kept.until >= retention.today():
         detail = f"The law has this record kept until {kept.until}."
         raise Conflict(detail, missing=[SAID[RETAINED][1]])
     moment = clock.now()
@@ -166,12 +166,14 @@ def _refuse_merged(actor: Actor, patient_id: UUID) -> None:
 def _refuse_proposed(actor: Actor, patient_id: UUID) -> None:
     """Raise while one stands; one that nobody agreed to in time is over, and stands no more."""
     mine = _mine(actor).where(chart_purges.c.patient_id == patient_id, IS_OPEN)
-    row = store().row(mine.with_for_update(), opens=chart_purges)
+    row = store().row(mine, opens=chart_purges)  # not held: who decides holds it, then the chart
     if row is None:
         return
     if not is_over(row):
         raise Conflict("It is proposed already.", state=row["state"], allowed=[])
-    stop(row, EXPIRED)
+    still = store().row(mine.with_for_update(), opens=chart_purges)
+    if still is not None:
+        stop(still, EXPIRED)
 
 
 def is_over(row: Values) -> bool:
@@ -226,10 +228,10 @@ def _show(reader: Actor, rows: list[Values]) -> list[Values]:
 
 
 def _called(clinic_id: UUID, rows: list[Values]) -> dict[UUID, Values]:
-    """Whose charts they are, or were: who was removed has no name any more, whatever was proposed
-    of them before."""
-    c, ids = chart_purges.c, {row["patient_id"] for row in rows}
-    begun = (c.clinic_id == clinic_id, c.patient_id.in_(ids), c.began_at.is_not(None))
-    gone = {row["patient_id"] for row in store().rows(select(c.patient_id).where(*begun))}
+    """Whose charts they are, or were: who was removed, also with the chart that theirs had been
+    merged into, has no name any more, whatever was proposed of them before."""
+    p, ids = patients.c, {row["patient_id"] for row in rows}
+    removed = (p.deleted_at.is_not(None), p.merged_into.is_(None))
+    gone = store().rows(select(p.id).where(p.clinic_id == clinic_id, p.id.in_(ids), *removed))
     called = patients_named(clinic_id, ids)
-    return called | {one: {"id": one, "display_name": None} for one in gone}
+    return called | {row["id"]: row | {"display_name": None} for row in gone}
