@@ -6,6 +6,7 @@ Names narrow the changes and paths after `--` the tests:
 `python -m tests.mutants 'api.vault.*' -- tests/test_vault.py`.
 The tests are collected once, with the application imported and the database made; each change
 is then tried in a fork, by the tests that reach the changed function, the quickest first.
+With `-k postgres` among them it is tried on PostgreSQL, each time in a copy of the database.
 """
 
 import ast
