@@ -374,6 +374,17 @@ def test_two_events_that_were_edited_were_not_reordered() -> None:
     assert told_of(one) == [(4, "edited_field"), (10, "edited_field")]
 
 
+def test_of_those_that_do_not_fit_only_the_first_are_asked_more_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(verifying, "MOST_KEPT", 3)
+    one = bare()
+    for place in range(2, 8):
+        body = {**(one.links[place].body or {}), "action": "x:y"}
+        one.links[place] = replace(one.links[place], body=body)
+    assert told_of(one) == [(3, "edited_field"), (4, "edited_field"), (5, "edited_field")]
+
+
 def test_a_clock_that_went_back_five_minutes_is_not_remarked_upon() -> None:
     clinic_id, chance = new_id(), random.Random(1)
     events = [event(clinic_id, n, chance) for n in range(2)]
