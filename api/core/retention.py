@@ -27,7 +27,8 @@ from api.db import Instant, Values, day_at, found, store
 
 OF_AGE, KEPT_TO_AGE = 18, 30
 """Records of a minor are kept to the age of 30 (North Carolina, the longest that is named), or for
-the clinic's years from when they came of age, whichever is longer."""
+the clinic's years from when they came of age, whichever is longer. Of whom no day of birth is known
+nobody can say that they were of age: theirs are kept as if they were born when first seen."""
 DOCUMENTED_FOR: Final = 6
 """Years for which consents and who looked are kept after they were last in effect."""
 ENTRIES: Final = (check_ins, steps, moments, insights, goals, practices, journal)
@@ -85,8 +86,8 @@ def kept_in(row: Values, years: int) -> Kept:
     last: date = max([*days, row["discharged_on"] or days[0]])
     first = min(row["created_at"], row["first_at"] or row["created_at"]).date()
     by_state, born = after(last, years), row["birth_on"]
-    if born is not None and _is_minor(born, first):
-        by_state = max(by_state, after(born, _age_kept(years)))
+    if born is None or _is_minor(born, first):
+        by_state = max(by_state, after(born or first, _age_kept(years)))
     said = [row[f"{table.name}_at"] for table in DOCUMENTS]
     documented = max([last, *(at.date() for at in said if at is not None)])
     return Kept(last, by_state, max(by_state, after(documented, DOCUMENTED_FOR)))
@@ -104,12 +105,17 @@ def is_over(years: int, today: date) -> list[ColumnElement[bool]]:
         ~_merged_in().where(_ADMITTED.c.created_at >= moment).exists(),
         *(func.coalesce(_last_of(table), p.created_at) < moment for table in ENTRIES),
         *(~exists().where(*_of_chart(t), t.c.updated_at >= said) for t in DOCUMENTS),
-        or_(
-            p.birth_on.is_(None),
-            p.birth_on < before(today, _age_kept(years)),
-            ~or_(_was_minor(p.created_at), _seen_as_minor()),
-        ),
+        _is_of_age(before(today, _age_kept(years))),
     ]
+
+
+def _is_of_age(day: date) -> ColumnElement[bool]:
+    """The SQL condition that nothing is kept for a minor: born before that day, if ever; of age
+    when first seen."""
+    p, moment = patients.c, datetime.combine(day, time(), UTC)
+    long_ago = or_(p.created_at < moment, _session(func.min) < moment)
+    grown = ~or_(_was_minor(p.created_at), _seen_as_minor())
+    return or_(p.birth_on < day, and_(p.birth_on.is_(None), long_ago), grown)
 
 
 def after(day: date, years: int) -> date:

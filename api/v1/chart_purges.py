@@ -109,7 +109,8 @@ def list_charts_past_retention(actor: Actor, **asked: Any) -> Listing:
     A chart is kept for the clinic's `retention_years` after its patient was last seen (their last
     session, entry or discharge), for six years at the least, also after a consent or a request to
     amend was last said or decided; that of somebody who was a minor when first seen until they are
-    thirty, or for the clinic's years from when they came of age.
+    thirty, or for the clinic's years from when they came of age; where no day of birth is known, as
+    if they were born when first seen.
     """
     return purges.list_charts_past_retention(actor, **asked)
 

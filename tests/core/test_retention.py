@@ -91,7 +91,8 @@ def test_who_writes_is_seen(scene: Scene) -> None:
 
 def test_a_discharge_is_seen_and_so_is_a_chart_that_was_merged_into_it(scene: Scene) -> None:
     with db.transaction():
-        row = admitted(scene, date(2010, 5, 5), discharged_on=date(2011, 7, 7), birth_on=None)
+        born = {"birth_on": date(1970, 1, 1)}
+        row = admitted(scene, date(2010, 5, 5), discharged_on=date(2011, 7, 7), **born)
         other = admitted(scene, date(2012, 8, 8))
     assert kept(row).last_seen_on == date(2011, 7, 7)
     with db.transaction():
@@ -127,6 +128,15 @@ def test_the_record_of_a_minor_is_kept_until_they_are_thirty_or_longer(
         assert one["id"] in over(scene, until + timedelta(days=1))
 
 
+def test_who_may_have_been_a_minor_is_kept_as_one(scene: Scene) -> None:
+    with db.transaction():
+        row = admitted(scene, date(2010, 5, 5), birth_on=None)
+        visit(row, date(2009, 4, 4))
+    assert kept(row).until == date(2039, 4, 4)
+    assert row["id"] not in over(scene, date(2039, 4, 4))
+    assert row["id"] in over(scene, date(2039, 4, 5))
+
+
 def test_of_age_on_the_birthday(scene: Scene) -> None:
     born = date(1996, 2, 29)
     with db.transaction():
@@ -155,6 +165,7 @@ def test_the_list_and_the_one_chart_are_of_one_mind(scene: Scene, number: int) -
                 consented(scene, row, after(seen, years_on) + timedelta(days=draw.randint(-2, 2)))
             rows.append(row)
     days = [TODAY, *DAYS, *(after(day, number) for day in DAYS), date(2036, 2, 29)]
+    days += [date(2053, 12, 31), date(2054, 2, 28), date(2054, 3, 1), date(2065, 3, 1)]
     told = {row["id"]: kept(row) for row in rows}
     seen_over = 0
     for today in {day + timedelta(days=more) for day in days for more in (-1, 0, 1)}:
