@@ -434,3 +434,73 @@ def test_a_sealed_column_goes_into_json_as_it_was_written_and_only_where_it_is_a
     empty = {**row, "contact": None}
     assert sealing.conceal(table, empty, ["contact"]) == {"contact": None}
     assert sealing.reveal(table, {**empty}) == empty
+
+
+# --- rows under the key of a chart
+
+
+KEY_ID = UUID("01a212f6-4109-70c5-a266-d513cbb740a7")
+KID = vault.chart_kid(KEY_ID)
+NOTES = "psychotherapy_notes"
+
+
+def chart_row(**more: Any) -> dict[str, Any]:
+    """A row of notes as the database gives it, and its chart's key in the clear."""
+    table, key = db.metadata.tables[NOTES], os.urandom(32)
+    plain = {"text": "Words.", "sections": {"plan": "rest"}, "digest": "Short."}
+    row = {"id": uuid4(), "clinic_id": CLINIC, "chart_key_id": KEY_ID} | plain
+    return row | sealing.conceal(table, row, [*plain], {KID: key}) | {"of_chart": key} | more
+
+
+def brought(key: bytes, clinic_id: UUID = CLINIC, key_id: UUID = KEY_ID) -> str:
+    """A chart's key as its own row keeps it."""
+    spelled = urlsafe_b64encode(key).decode().rstrip("=")
+    of = ("chart_keys.key", key_id, clinic_id, vault.PSYCHOTHERAPY)
+    return vault.seal_json(spelled, *of)
+
+
+def words(row: dict[str, Any], **more: Any) -> list[Any]:
+    shown = sealing.reveal(db.metadata.tables[NOTES], {**row}, **more)
+    assert "chart_key" not in shown
+    return [shown[name] for name in ("text", "sections", "digest")]
+
+
+READ = ["Words.", {"plan": "rest"}, "Short."]
+
+
+def test_a_key_that_a_row_brings_along_opens_it_and_those_after_it() -> None:
+    row, ring = chart_row(), dict[str, bytes | None]()
+    assert all(f"v1.{KID}." in row[name] for name in ("text", "sections", "digest"))
+    along = brought(row["of_chart"])
+    assert words(row | {"chart_key": along}) == READ
+    assert words(row | {"chart_key": along}, ring=ring) == READ and ring == {KID: row["of_chart"]}
+    assert words(row, ring=ring) == READ
+    assert words(row | {"chart_key": "spoiled"}, ring=ring) == READ, "the one at hand is taken"
+    with pytest.raises(Unavailable):
+        words(row)
+    for other in (brought(row["of_chart"], UUID(int=8)), brought(row["of_chart"], key_id=uuid4())):
+        with pytest.raises(Unavailable):
+            words(row | {"chart_key": other})
+
+
+def test_of_a_destroyed_key_only_what_lay_under_it_is_gone() -> None:
+    row, ring = chart_row(), dict[str, bytes | None]()
+    gone = {"chart_key": None, "destroyed_at": "2026-01-01"}
+    assert words(row | gone, ring=ring) == [None] * 3 and ring == {KID: None}
+    older = {"id": row["id"], "clinic_id": CLINIC, "digest": "Short."}
+    under_the_clinic = sealing.conceal(db.metadata.tables[NOTES], older, ["digest"])
+    assert words(row | under_the_clinic, ring=ring) == [None, None, "Short."]
+    with pytest.raises(Unavailable):  # not brought along is not destroyed
+        words(row | {"chart_key": None}, ring={})
+
+
+def test_a_row_that_names_no_key_or_has_no_column_for_one_lies_under_its_clinics() -> None:
+    patients = db.metadata.tables["patients"]
+    row = {"id": uuid4(), "clinic_id": CLINIC, "contact": {"email": "a@x.example"}}
+    lies = sealing.conceal(patients, row | {"chart_key_id": KEY_ID}, ["contact"])
+    assert sealing.reveal(patients, row | lies) == row
+    old = {"id": uuid4(), "clinic_id": CLINIC, "chart_key_id": None, "text": "Old."}
+    lies = sealing.conceal(db.metadata.tables[NOTES], old, ["text"])
+    ring = dict[str, bytes | None]()
+    shown = old | lies | {"sections": None, "digest": None, "chart_key": None}
+    assert words(shown, ring=ring) == ["Old.", None, None] and ring == {}
