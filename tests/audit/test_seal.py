@@ -124,13 +124,21 @@ def test_those_of_one_moment_are_sealed_by_their_time_and_then_by_their_name(sce
     with db.transaction() as store:
         late = now.replace(microsecond=9)
         early = now.replace(microsecond=8)
-        store.append(audit_events, [row | {"id": two, "at": early}])
-        store.append(audit_events, [row | {"id": one, "at": late}])
         store.append(audit_events, [row | {"id": three, "at": early}])
+        store.append(audit_events, [row | {"id": one, "at": late}])
+        store.append(audit_events, [row | {"id": two, "at": early}])
         on_postgres = store.on_postgres
     step(here)
     # A transaction is one place on PostgreSQL; on SQLite every row is a place of its own.
-    assert sealed(here) == ([two, three, one] if on_postgres else [two, one, three])
+    assert sealed(here) == ([two, three, one] if on_postgres else [three, one, two])
+
+
+def test_two_clinics_whose_events_bear_one_id_seal_their_own(scene: Scene) -> None:
+    here, there, same = scene.clinic_id, scene["XT"].clinic_id, db.new_id()
+    for clinic_id in (here, there):
+        ids = write(clinic_id) + write(clinic_id, id=same)
+        assert clinic_id in waiting() and step(clinic_id) is True
+        assert sealed(clinic_id) == ids and clinic_id not in waiting()
 
 
 @pytest.mark.parametrize("upto", [NOWHERE, 0])
@@ -162,19 +170,24 @@ def test_everything_is_looked_at_again_from_the_beginning(scene: Scene) -> None:
         assert head(here, store)["upto"] > 0
 
 
+@pytest.mark.parametrize("at_once", [500, 2])
 def test_what_came_from_another_server_is_sealed_when_everything_is_looked_at_again(
-    on_postgres_alone: None, scene: Scene
+    on_postgres_alone: None, scene: Scene, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
     here = scene.clinic_id
     ids = write(here)
     assert step(here) is True
-    before, restored = write(here, xid=None), write(here, xid=LATER)
+    before, restored = write(here, 3, xid=None), write(here, 3, xid=LATER)
     assert here not in waiting() and step(here) is False
     with db.within(here), db.transaction() as store:
         seal.begin_again(store)
-    assert here in waiting() and step(here) is True and step(here) is False
-    assert {*sealed(here)} == {*ids, *before, *restored}
-    assert sealed(here)[0] == ids[0], "what was sealed keeps its place"
+    monkeypatch.setattr(seal, "AT_ONCE", at_once)
+    own = write(here)
+    assert here in waiting()
+    while step(here):
+        pass
+    assert sealed(here) == ids + before + own + restored, "what was sealed keeps its place"
+    assert here not in waiting()
 
 
 def test_an_event_is_sealed_with_whom_it_touched_and_the_head_says_when(scene: Scene) -> None:
@@ -195,7 +208,7 @@ def test_an_event_is_sealed_with_whom_it_touched_and_the_head_says_when(scene: S
         step(here)
         now = clock.now()
     with db.transaction() as store:
-        assert head(here, store)["sealed_at"] == now
+        assert (head(here, store)["sealed_at"], head(here, store)["told_seq"]) == (now, 0)
         events = {row["id"]: row for row in store.rows(select(audit_events))}
         seals = store.rows(select(audit_seals).where(audit_seals.c.clinic_id == here))
     assert sealed(here) == ids
