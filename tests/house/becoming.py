@@ -8,6 +8,7 @@ from api import clock, db
 from api.access.policies import Role
 from api.access.users import CONSENTED, clinics, sign_ins, users
 from api.core import release
+from api.core.consents import consents
 from api.core.integration.tables import goals
 from api.core.opened import break_glass
 from api.core.patients import patients
@@ -258,6 +259,8 @@ def _purged(pieces: int) -> Callable[[World], None]:
                 store.execute(table.update().where(own).values(created_at=long_ago))
             mine = sessions.update().where(sessions.c.patient_id == scene.patient["id"])
             store.execute(mine.values(starts_at=long_ago))
+            mine = consents.update().where(consents.c.patient_id == scene.patient["id"])
+            store.execute(mine.values(updated_at=long_ago))
         purge = purging.agreed(scene)
         world.ids["purge_id"] = str(purge["id"])
         purging.work(scene, pieces)
