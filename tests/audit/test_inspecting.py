@@ -230,6 +230,22 @@ def test_whom_an_event_touched_is_asked_of_its_own_clinic(scene: Scene, folder: 
     assert told(report) == []
 
 
+def test_events_of_two_clinics_that_bear_one_id_are_each_their_own(
+    scene: Scene, folder: Path
+) -> None:
+    here, there = scene.clinic_id, scene["XT"].clinic_id
+    [row] = write(there, 1)
+    seal()
+    with db.transaction() as store:
+        store.append(audit_events, [row | {"clinic_id": here, "action": "z:z"}])
+    found = look(folder, here, there)
+    assert (found[here].unsealed, found[there].unsealed) == (1, 0)
+    assert found[there].verdict.sealed == 1 and told(found[there]) == []
+    seal()
+    for report in look(folder, here, there).values():
+        assert (report.verdict.sealed, report.unsealed, told(report)) == (1, 0, [])
+
+
 def test_one_moment_is_seen_whatever_is_written_meanwhile(scene: Scene, folder: Path) -> None:
     write(scene.clinic_id, 1)
     seal()

@@ -232,3 +232,20 @@ def test_a_head_that_another_worker_holds_is_passed_by(
         assert step(here) is False
         other.rollback()
     assert step(here) is True and sealed(here) == ids
+
+
+def test_what_was_still_being_written_at_the_last_look_is_not_passed_over(
+    on_postgres_alone: None, scene: Scene
+) -> None:
+    here = scene.clinic_id
+    ids = write(here)
+    row = {"clinic_id": here, "id": db.new_id(), "at": clock.now(), "action": "x:y"}
+    with db.engine().connect() as slow:
+        slow.exec_driver_sql(f"SELECT set_config('app.clinic_id', '{here}', true)")
+        more = {"outcome": "ok", "door": "v1", "request_id": "slow"}
+        slow.execute(audit_events.insert().values(row | more))
+        assert step(here) is True and step(here) is False
+        assert sealed(here) == ids
+        slow.commit()
+    assert here in waiting() and step(here) is True
+    assert sealed(here) == [*ids, row["id"]]
