@@ -360,6 +360,18 @@ def test_other_keys_are_noticed_after_five_seconds_and_the_file_is_left_alone_be
     assert field_keys.current() == "d4"
 
 
+def test_a_file_that_stayed_as_it_was_is_not_read_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder, "b1", b1=os.urandom(32))
+    at(monkeypatch, 0)
+    assert field_keys.current() == "b1"
+    monkeypatch.setattr(field_keys, "read_keys", lambda _folder: pytest.fail("read again"))
+    for seconds in (6, 12):
+        at(monkeypatch, seconds)
+        assert field_keys.current() == "b1"
+
+
 @pytest.mark.parametrize("content", [None, "{", "{}"])
 def test_a_process_that_has_its_keys_keeps_them_when_their_file_breaks_and_says_so(
     folder: Path,
