@@ -204,10 +204,18 @@ def test_a_charts_key_that_is_none_is_refused(spelled: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "sealed", ["", "v1.chart-.a.b", "v1.chart-zz.a.b", "v1.ab12.a.b", "chart-"]
+    "sealed",
+    ["", "v1.chart-.a.b", "v1.chart-zz.a.b", "v1.ab12.a.b", f"v1.{CLINIC.hex}.a.b", "chart-"],
 )
 def test_what_names_no_charts_key_is_under_none(sealed: str) -> None:
     assert vault.chart_key_of(sealed) is None and not vault.is_destroyed(sealed, {})
+
+
+def test_bytes_are_sealed_as_words_are() -> None:
+    sealed = vault.seal_bytes("Wörter.".encode(), PLACE, ROW)
+    assert sealed.startswith(f"v1.{field_keys.current()}.")
+    assert vault.unseal(sealed, PLACE, ROW) == "Wörter."
+    assert vault.unseal_bytes(vault.seal("Wörter.", PLACE, ROW), PLACE, ROW).decode() == "Wörter."
 
 
 def test_the_blind_index_is_the_published_recipe() -> None:
