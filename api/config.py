@@ -105,16 +105,16 @@ class Settings:
     @property
     def reset_wait_hours(self) -> int:
         """Hours between asking and agreeing to remove a colleague's second factor."""
-        if self.reset_hours >= 0:
-            return self.reset_hours
-        return 24 if self.mode == "production" else 0
+        return self._wait(self.reset_hours)
 
     @property
     def purge_wait_hours(self) -> int:
         """Hours between agreeing to remove a chart and its removal."""
-        if self.purge_hours >= 0:
-            return self.purge_hours
-        return 24 if self.mode == "production" else 0
+        return self._wait(self.purge_hours)
+
+    def _wait(self, said: int) -> int:
+        """What was said, else a day in production and nothing elsewhere."""
+        return said if said >= 0 else 24 if self.mode == "production" else 0
 
     @cached_property  # asked at every request
     def keys(self) -> Path:

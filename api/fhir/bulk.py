@@ -16,8 +16,8 @@ from api.fhir import asking, operation, scopes
 from api.fhir.address import PREFIX, address
 from api.fhir.bulk_asking import GROUP, PATIENT, SYSTEM, Kickoff, types_of
 from api.fhir.bulk_making import ERRORS
+from api.fhir.by_id import read_one
 from api.fhir.datatypes import Json, instant
-from api.fhir.finding import read_one
 from api.fhir.kinds import KINDS
 from api.fhir.negotiation import answer, nothing, plain
 from api.fhir.outcome import NotSupported, problem

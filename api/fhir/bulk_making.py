@@ -16,11 +16,11 @@ from api.fhir import asking, dates, scopes
 from api.fhir.address import stand_at
 from api.fhir.bulk_asking import filters_of
 from api.fhir.datatypes import Json
-from api.fhir.finding import CHUNK, Alternatives, Search
+from api.fhir.finding import CHUNK, Search
 from api.fhir.kind import Kind, Shown
 from api.fhir.kinds import KINDS
 from api.fhir.parameters import Filter
-from api.fhir.scopes import READ
+from api.fhir.scopes import READ, Alternatives
 from api.fhir.subset import part_of
 
 ERRORS = "errors"

@@ -11,8 +11,9 @@ from api.access.policies import Actor
 from api.errors import NotSignedIn
 from api.fhir import asking, bundle, capability, links, operations, reading, scopes, smart
 from api.fhir.address import PREFIX, address
+from api.fhir.by_id import read
 from api.fhir.datatypes import instant
-from api.fhir.finding import SEARCHES, Search, read
+from api.fhir.finding import SEARCHES, Search
 from api.fhir.kind import Kind, Shown
 from api.fhir.kinds import KINDS
 from api.fhir.negotiation import answer, check_accepted, check_form

@@ -12,8 +12,9 @@ from api.core.ehr import enter, tell
 from api.errors import NotAllowed
 from api.fhir import asking, bundle, dates, links, operation, scopes
 from api.fhir.address import address
+from api.fhir.by_id import READS, read, read_one
 from api.fhir.datatypes import instant
-from api.fhir.finding import READS, Search, read, read_one
+from api.fhir.finding import Search
 from api.fhir.kind import Kind, Shown
 from api.fhir.kinds import KINDS
 from api.fhir.negotiation import answer

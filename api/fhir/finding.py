@@ -4,21 +4,20 @@ What a query asks is looked at in the resource itself; ids, patients and times a
 database beforehand, and so is what else it can tell sooner.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 from uuid import UUID
 
 from api.access.policies import Actor
-from api.core.ehr import BEGINNING, Wanted, count_records, list_records
-from api.errors import NotFound
+from api.core.ehr import Wanted, count_records, list_records
 from api.fhir.asking import Asked
-from api.fhir.kind import Kind, Part, Shown, made_of, split_id
+from api.fhir.kind import Kind, Part, Shown, made_of
 from api.fhir.narrowing import narrowed
-from api.fhir.outcome import Gone, TooCostly
+from api.fhir.outcome import TooCostly
 from api.fhir.parameters import Filter, answers, sort_key
+from api.fhir.scopes import Alternatives, is_within, takes_all
 from api.fhir.sorting import beyond, rank
 
 CHUNK: Final = 500
@@ -28,8 +27,7 @@ MOST_SORTED: Final = 20_000
 MOST_COUNTED: Final = 5_000
 """How many a search looks through for a total that nobody asked for; beyond, it tells none."""
 Place = tuple[int, str, int]
-Alternatives = Sequence[tuple[Filter, ...]]
-SEARCHES, READS = "fhir:search", "fhir:read"
+SEARCHES: Final = "fhir:search"
 
 
 @dataclass
@@ -184,7 +182,7 @@ class Search:
     @cached_property
     def _takes_all(self) -> bool:
         """Whether every resource that is found is a match, so that none has to be looked at."""
-        return not self._looked_at and _takes_all(self.alternatives)
+        return not self._looked_at and takes_all(self.alternatives)
 
     def _answers(self, resource: Any) -> bool:
         every = all(answers(one, resource, self.base) for one in self._looked_at)
@@ -203,7 +201,7 @@ class Search:
             for one in self.asked.filters
         )
         exactly = all(part.singly for part in self.kind.parts)
-        free = _takes_all(self.alternatives)
+        free = takes_all(self.alternatives)
         return plainly and exactly and free and self.kind.code != "prv"
 
     def _rows(self) -> int:
@@ -228,73 +226,3 @@ PUSHED: Final = (PATIENT, "_id")
 
 def _row_id(part: Part, text: str) -> UUID | str:
     return text if part.plain_ids else UUID(text)
-
-
-def is_within(alternatives: Alternatives, resource: Any, base: str) -> bool:
-    """Whether a resource answers to one of the alternatives that the scopes leave."""
-    return any(all(answers(f, resource, base) for f in every) for every in alternatives)
-
-
-def read(
-    client: Actor,
-    kind: Kind,
-    alternatives: Alternatives,
-    base: str,
-    ids: Iterable[str],
-    action: str = READS,
-    gone_since: datetime | None = None,
-    alone: bool = False,
-) -> list[Shown]:
-    """The resources of these ids that are in reach, and within the scopes.
-
-    With `gone_since` those that were taken away since, and none that is there. `alone` where the
-    one that is found is the whole answer.
-    """
-    wanted = set(ids)
-    found: list[Shown] = []
-    for number, part in enumerate(kind.parts):
-        split = [pair for one in wanted if (pair := split_id(part, one)) is not None]
-        if not (rows_ids := list({row for row, _ in split})):
-            continue
-        as_it_is = alone and _takes_all(alternatives) and _is_plain(kind, split)
-        asked = Wanted(rows_ids, gone_since=gone_since, told_as=kind.type if as_it_is else None)
-        rows = list_records(client, action, part.source, asked)
-        for shown in made_of(client, kind, number, rows):
-            if shown.resource["id"] in wanted and is_within(alternatives, shown.resource, base):
-                found.append(shown)
-    return found
-
-
-def _takes_all(alternatives: Alternatives) -> bool:
-    """Whether one of the alternatives that the scopes leave narrows nothing."""
-    return any(not one for one in alternatives)
-
-
-def _is_plain(kind: Kind, split: Sequence[tuple[UUID | str, str]]) -> bool:
-    """Whether each row that is found is a resource of its own, of the id that was asked for."""
-    singly = len(kind.parts) == 1 and kind.parts[0].singly
-    return singly and all(isinstance(row, UUID) and not suffix for row, suffix in split)
-
-
-def read_one(
-    client: Actor,
-    kind: Kind,
-    alternatives: Alternatives,
-    base: str,
-    one: str,
-    or_replaced: bool = False,
-    alone: bool = False,
-) -> Shown:
-    """The resource of one id; `NotFound` in the same words for absent and out of reach.
-
-    With `or_replaced` also one that another replaced, which says so; `alone` as with `read`.
-    Raises `Gone` for one that was taken away, and that the client could read before.
-    """
-    found = read(client, kind, alternatives, base, [one], alone=alone)
-    if not found and or_replaced and kind.replaced:
-        found = read(client, replace(kind, parts=kind.replaced), alternatives, base, [one])
-    if found:
-        return found[0]
-    if read(client, kind, alternatives, base, [one], gone_since=BEGINNING):
-        raise Gone("The resource was deleted.")
-    raise NotFound("There is no such resource.")

@@ -15,8 +15,8 @@ from api.core.ehr.subscriptions import (
 )
 from api.fhir import asking, scopes
 from api.fhir.address import stand_at
+from api.fhir.by_id import READS, read
 from api.fhir.datatypes import Json, instant
-from api.fhir.finding import READS, read
 from api.fhir.kinds import KINDS
 from api.fhir.parameters import Filter, answers
 from api.fhir.scopes import READ

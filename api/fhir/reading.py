@@ -15,13 +15,13 @@ from api.core.ehr import Versions, enter, list_versions, set_out, tell
 from api.errors import NotAllowed, NotFound
 from api.fhir import asking, bundle, dates, links, scopes
 from api.fhir.address import address
-from api.fhir.finding import READS, is_within, read_one
+from api.fhir.by_id import READS, read_one
 from api.fhir.kind import Kind, Part, Shown, made_of, split_id
 from api.fhir.kinds import KINDS
 from api.fhir.negotiation import answer, nothing
 from api.fhir.outcome import Gone, NotUnderstood
 from api.fhir.parameters import BadParam
-from api.fhir.scopes import READ
+from api.fhir.scopes import READ, is_within
 from api.fhir.subset import part_of
 
 View = Callable[..., Response]

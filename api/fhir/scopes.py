@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from api.fhir.kind import Kind
-from api.fhir.parameters import BadParam, Filter, filter_of
+from api.fhir.parameters import BadParam, Filter, answers, filter_of
 
 ALIASES: Final = {"read": "rs", "write": "cud", "*": "cruds"}
 FORM: Final = re.compile(
@@ -20,6 +20,8 @@ FORM: Final = re.compile(
 )
 READ, SEARCH, CREATE, UPDATE, DELETE = "r", "s", "c", "u", "d"
 EVERY: Final = "*"
+Alternatives = Sequence[tuple[Filter, ...]]
+"""What scopes leave of a type: a resource answers to every filter of one of these."""
 REMEMBERED: Final = 1024
 """How many lines of scopes are kept as they were read."""
 
@@ -118,3 +120,13 @@ def allowed(scopes: Iterable[Scope], kind: Kind, letter: str) -> list[tuple[Filt
         if named and letter in scope.letters:
             alternatives.append(filters(scope, kind))
     return alternatives or None
+
+
+def takes_all(alternatives: Alternatives) -> bool:
+    """Whether one of the alternatives that the scopes leave narrows nothing."""
+    return any(not one for one in alternatives)
+
+
+def is_within(alternatives: Alternatives, resource: Any, base: str) -> bool:
+    """Whether a resource answers to one of the alternatives that the scopes leave."""
+    return any(all(answers(f, resource, base) for f in every) for every in alternatives)

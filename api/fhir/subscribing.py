@@ -14,8 +14,8 @@ from api.core.ehr import enter, subscriptions, tell
 from api.errors import Invalid, NotAllowed, NotFound
 from api.fhir import bundle, dates, scopes
 from api.fhir.address import address
+from api.fhir.by_id import read_one
 from api.fhir.datatypes import Json, instant
-from api.fhir.finding import read_one
 from api.fhir.kinds import KINDS
 from api.fhir.negotiation import answer, nothing
 from api.fhir.notifying import QUERY, filters_of, status_of

@@ -18,6 +18,7 @@ from api.core.ehr import enter, list_changes, tell
 from api.errors import NotAllowed
 from api.fhir import asking, scopes
 from api.fhir.address import address
+from api.fhir.by_id import READS, read_one
 from api.fhir.datatypes import (
     HL7,
     LOINC,
@@ -31,7 +32,7 @@ from api.fhir.datatypes import (
     ours,
     reference,
 )
-from api.fhir.finding import READS, Search, read_one
+from api.fhir.finding import Search
 from api.fhir.kind import Shown
 from api.fhir.kinds import KINDS
 from api.fhir.negotiation import answer

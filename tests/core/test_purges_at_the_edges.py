@@ -152,7 +152,8 @@ def test_no_hold_is_promised_on_a_chart_that_is_closed_meanwhile(
             return row
 
         monkeypatch.setattr(holds, "open_chart", opened)
-        refused(NotFound, lambda: holds.place_hold(first.actor, chart, {"reason": "A claim."}))
+        with pytest.raises(NotFound), db.transaction():
+            holds.place_hold(first.actor, chart, {"reason": "A claim."})
 
 
 def _closed(scene: Scene) -> None:

@@ -12,12 +12,14 @@ from api.access.policies import Actor
 from api.core.ehr import CREATE, UPDATE, enter, enter_to_write
 from api.errors import Invalid, NotAllowed, NotFound, Stale
 from api.fhir import asking, scopes
+from api.fhir.by_id import read
 from api.fhir.datatypes import Json
-from api.fhir.finding import SEARCHES, Search, is_within, read
+from api.fhir.finding import SEARCHES, Search
 from api.fhir.kind import Kind, Shown, split_id
 from api.fhir.kinds import KINDS
 from api.fhir.outcome import Faulty, NotSupported, NotUnderstood, TooManyMatch
 from api.fhir.parameters import answers
+from api.fhir.scopes import is_within
 from api.fhir.writing.form import Form, Writer
 from api.fhir.writing.incoming import checked
 from api.fhir.writing.writers import WRITERS

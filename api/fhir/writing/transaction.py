@@ -10,8 +10,8 @@ from api.access.policies import Actor
 from api.core.ehr import CREATE, READ, apart, enter, enter_to_write, tell
 from api.errors import NotAllowed, Refusal
 from api.fhir import bundle, scopes
+from api.fhir.by_id import read_one
 from api.fhir.datatypes import Json
-from api.fhir.finding import read_one
 from api.fhir.kinds import KINDS
 from api.fhir.outcome import STATUS, Faulty, NotSupported, NotUnderstood, issues_of, outcome_of
 from api.fhir.writing.heard import hear

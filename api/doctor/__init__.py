@@ -3,38 +3,29 @@
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from api import clock, db, field_keys, schema
 from api.access import keys
-from api.access.users import clinics, clinics_there
-from api.backups import (
-    BadBackup,
-    copies,
-    newest_checked,
-    newest_copy,
-    orphaned,
-    outdated,
-    uncopied,
-)
+from api.access.users import clinics
 from api.config import settings
 from api.core import beats, on_call
 from api.core.alerts import overdue_since
+from api.doctor.codes import research
+from api.doctor.copies import backup, chart_keys
+from api.doctor.seen import OK as OK, RED as RED, WARN as WARN, Seen
 from api.errors import Unsafe
 from api.outbox import letters
 from api.outbox.lag import oldest_due
 
-OK, WARN, RED = "ok", "warn", "red"
 LAG = timedelta(minutes=5)
 """How long something may be due before nobody can be doing it."""
-BACKUP_AGE = timedelta(hours=48)
-"""The age at which a backup no longer serves (HIPAA Security Rule, proposed 45 CFR 164.308)."""
 LEAST_FREE = 0.10
 """The share of the disk that should be free."""
 REVIEW_SOON = timedelta(days=30)
@@ -61,9 +52,6 @@ def examine(*names: str) -> Iterator[Finding]:
             yield Finding(name, RED, f"could not be looked at ({type(problem).__name__})")
 
 
-Seen = Iterator[tuple[str, str]]
-
-
 def _schema() -> Seen:
     now, newest = db.schema_version(), schema.head()
     if now == newest:
@@ -83,65 +71,6 @@ def _roles() -> Seen:
         yield RED, "the application's role is a superuser or passes over row-level security"
     else:
         yield OK, "the application's role has no more rights than it needs"
-
-
-READS_CODES: Final = text("""
-SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE n.nspname = ANY(:schemas) AND c.relkind = 'r'
-  AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, :right))
-""")
-READS_NAMES: Final = text(
-    "SELECT has_column_privilege('public.patients', 'legal_family', 'SELECT')"
-)
-
-
-def _research() -> Seen:
-    """Who may know which patient is which subject of a release."""
-    with db.transaction() as store:
-        if not store.on_postgres:
-            yield OK, "SQLite: codes of subjects lie beside the charts, for whoever has the file"
-            return
-        is_read = store.execute(READS_CODES, _asked_of_codes("SELECT")).scalar_one()
-    if is_read:
-        yield (
-            WARN,
-            (
-                "the role of DATABASE_URL reads which patient is which subject of every release:"
-                " a role of its own and RESEARCH_DATABASE_URL keep them apart"
-            ),
-        )
-    if settings().research_url:
-        yield from _role_for_research()
-    elif not is_read:
-        yield OK, "codes of subjects are another role's; the worker needs RESEARCH_DATABASE_URL"
-
-
-def _role_for_research() -> Seen:
-    keeping, reading = db.keeping_engine(), db.reading_engine()
-    try:
-        with keeping.connect() as connection:
-            keeps, removes = (
-                connection.execute(READS_CODES, _asked_of_codes(right)).scalar_one()
-                for right in ("INSERT", "DELETE")
-            )
-            keeps &= not connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one()
-        with reading.connect() as connection:
-            reads_names = connection.execute(READS_NAMES).scalar_one()
-    finally:
-        keeping.dispose()
-        reading.dispose()
-    if not keeps:
-        yield RED, "RESEARCH_DATABASE_URL can't give codes: the primary, and `research grants`"
-    elif not removes:
-        yield WARN, "codes of charts that are removed can't be taken away: `research grants`"
-    if reads_names:
-        yield WARN, "rows of releases are read by a role that could read names"
-    if keeps and removes and not reads_names:
-        yield OK, "a role that reads no name makes releases and keeps the codes of subjects"
-
-
-def _asked_of_codes(right: str) -> dict[str, Any]:
-    return {"schemas": [*db.walls.APART.values()], "right": right}
 
 
 def _keys() -> Seen:
@@ -246,41 +175,6 @@ def _crisis_of(name: str, resources: dict[str, Any]) -> Seen:
             yield OK, f"{name}, {locale}: good until {on}"
 
 
-def _backup() -> Seen:
-    made_at = newest_checked(settings().backups)
-    if made_at is None:
-        yield RED, "no backup was ever checked: flask --app wsgi backup make --check"
-        return
-    age = datetime.now(UTC) - made_at
-    hours = int(age.total_seconds() // 3600)
-    yield (RED if age > BACKUP_AGE else OK), f"the newest that was checked is {hours} hours old"
-
-
-def _chart_keys() -> Seen:
-    try:
-        newest = newest_copy()
-    except BadBackup as problem:
-        yield RED, str(problem)
-        return
-    lacking = uncopied_there = 0
-    with db.transaction() as store:
-        for clinic_id in clinics_there(store):
-            store.stand_in(clinic_id)
-            lacking += orphaned(store.connection, clinic_id)
-            uncopied_there += uncopied(store.connection, clinic_id, newest)
-    if lacking:
-        yield RED, f"{lacking} keys of charts are not there: their notes can't be opened"
-    if newest.path is None:
-        yield WARN, "no copy of charts' keys lies in CHART_KEY_DIR: `backup make` writes one"
-    elif uncopied_there:
-        yield WARN, f"{uncopied_there} keys of charts are not in the newest copy: `backup make`"
-    if old := outdated(datetime.now(UTC)):
-        words = "copies are older than CHART_KEY_DAYS: `backup make` removes them"
-        yield WARN, f"{len(old)} {words}"
-    if not (lacking or uncopied_there or old) and newest.path is not None:
-        yield OK, f"all are there, and in the newest of {len(copies())} copies"
-
-
 def _disk() -> Seen:
     used = shutil.disk_usage(settings().data)
     free = used.free / used.total
@@ -291,7 +185,7 @@ def _disk() -> Seen:
 LOOKS: dict[str, Callable[[], Seen]] = {
     "schema": _schema,
     "roles": _roles,
-    "research": _research,
+    "research": research,
     "keys": _keys,
     "worker": _worker,
     "outbox": _lag("delivery", oldest_due),
@@ -300,7 +194,7 @@ LOOKS: dict[str, Callable[[], Seen]] = {
     "sign-in": _second_factor,
     "on call": _on_call,
     "crisis": _crisis,
-    "backup": _backup,
-    "keys of charts": _chart_keys,
+    "backup": backup,
+    "keys of charts": chart_keys,
     "disk": _disk,
 }
