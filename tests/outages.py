@@ -32,6 +32,9 @@ SAID_S = 2.0
 """How soon a request is told that the database is away."""
 BACK_S = 5.0
 """How soon requests are answered, once it is there again."""
+SURE = 10
+"""How often it is read and written before and after: every process has lines that end meanwhile,
+and no answer may show it."""
 PATIENCE_S = 30.0
 AT_ONCE = 6
 """How many requests are under way when the server is asked to end."""
@@ -136,10 +139,10 @@ class Asker:
         """A moment."""
         return self.ask(f"/api/v1/patients/{self.patient_id}/moments", said)
 
-    def missing(self) -> list[str]:
-        """What was answered and is not there."""
-        found = (self.ask(f"/api/v1/moments/{one}")[0] for one in self.kept)
-        return [one for one, status in zip(self.kept, found, strict=True) if status != 200]
+    def missing(self) -> list[tuple[str, int]]:
+        """What was answered and is not there, and what was said instead."""
+        found = [(one, self.ask(f"/api/v1/moments/{one}")[0]) for one in self.kept]
+        return [(one, status) for one, status in found if status != 200]
 
 
 @contextmanager
@@ -159,6 +162,7 @@ def away(
 ) -> tuple[float, float]:
     """The database leaves and comes back; the seconds until a refusal and until an answer."""
     process = asker.server.process
+    _goes_on(asker)
     leave()
     slowest = 0.0
     for ask in (lambda: asker.ask("/api/v1/me"), asker.write, lambda: asker.ask("/readyz")):
@@ -176,9 +180,16 @@ def away(
         if time.monotonic() - begins > BACK_S:
             raise Lost(f"no answer {BACK_S} s after the database was there again")
         time.sleep(0.05)
+    _goes_on(asker)
     if asker.server.process is not process or asker.server.has_ended():
         raise Lost("it was started anew")
     return slowest, time.monotonic() - begins
+
+
+def _goes_on(asker: Asker) -> None:
+    for ask in (lambda: asker.ask("/api/v1/me"), asker.write) * SURE:
+        if (status := ask()[0]) not in (200, 201):
+            raise Lost(f"answered {status} while the database is there")
 
 
 def _rounds(name: str, times: int, run: Callable[[], tuple[float, float]]) -> str:
@@ -209,7 +220,7 @@ def on_postgres(times: int) -> Iterator[str]:
 
 def _judged(asker: Asker) -> str:
     if missing := asker.missing():
-        raise Lost(f"{len(missing)} of {len(asker.kept)} lost")
+        raise Lost(f"{len(missing)} of {len(asker.kept)} lost: {missing[:5]}")
     return f"{len(asker.kept)} answered, 0 lost"
 
 

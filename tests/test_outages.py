@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from time import monotonic
 from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, event, make_url, text
@@ -75,6 +76,38 @@ def test_without_a_free_line_a_request_is_refused_soon_and_answered_again_after_
                 assert answer.status_code == 503 and "Retry-After" in answer.headers
                 assert monotonic() - begins < WAIT_S
         assert call("PS").post(f"{path}/moments", {"text": "A word."}).status_code == 201
+
+
+def test_a_line_that_ended_while_nobody_used_it_costs_no_request(
+    on_postgres_alone: None,
+    postgres_url: str,
+    scene: Scene,
+    call: Callable[[str], Any],
+    lines: list[Engine],
+) -> None:
+    path = f"/patients/{scene.patient['id']}"
+    for ask, status in (
+        (lambda: call("CT").get(path), 200),
+        (lambda: call("CT").get(f"{path}/goals"), 200),
+        (lambda: call("PS").post(f"{path}/moments", {"text": "A word."}), 201),
+    ):
+        for _ in range(TIMES):
+            assert ask().status_code == status
+            db.leave_store()
+            assert ended(postgres_url) > 0
+            assert ask().status_code == status
+
+
+def ended(url: str) -> int:
+    """Ends the lines to a database as its restart does; how many there were."""
+    where = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(where, autocommit=True) as mine:
+        [[count]] = mine.execute(
+            "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND usename = current_user"
+            " AND pid <> pg_backend_pid()"
+        )
+    return int(count)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from psycopg.types.json import Json
 from psycopg.types.string import TextLoader
 from sqlalchemy import Connection, Engine, Select, create_engine, event, text
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 
 from api.config import settings
 from api.db import walls
@@ -70,6 +70,7 @@ def make_engine(
         },
     )
     event.listen(engine, "connect", _leave_begin_to_us)
+    event.listen(engine, "checkout", _refuse_ended)
     event.listen(engine, "begin", _begin_postgres)
     return engine
 
@@ -77,6 +78,18 @@ def make_engine(
 def _leave_begin_to_us(connection: Any, _record: Any) -> None:
     """The driver's own BEGIN would be a trip of its own; ours tells whose rows are meant."""
     connection.autocommit = True
+
+
+def _refuse_ended(connection: Any, _record: Any, _proxy: Any) -> None:
+    """A line that ended while nobody used it is replaced before a request is put on it.
+
+    Looks without a trip: what PostgreSQL said when it ended the line comes first, its end second.
+    """
+    try:
+        connection.pgconn.consume_input()
+        connection.pgconn.consume_input()
+    except psycopg.Error as problem:
+        raise DisconnectionError from problem
 
 
 def _begin_postgres(connection: Connection) -> None:
