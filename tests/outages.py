@@ -139,6 +139,11 @@ class Asker:
         """A moment."""
         return self.ask(f"/api/v1/patients/{self.patient_id}/moments", said)
 
+    def asks(self) -> tuple[Callable[[], tuple[int, dict[str, str], float]], ...]:
+        """A read in several trips, one in a single trip, and a write."""
+        hot = f"/api/v1/patients/{self.patient_id}"
+        return (lambda: self.ask("/api/v1/me"), lambda: self.ask(hot), self.write)
+
     def missing(self) -> list[tuple[str, int]]:
         """What was answered and is not there, and what was said instead."""
         found = [(one, self.ask(f"/api/v1/moments/{one}")[0]) for one in self.kept]
@@ -165,7 +170,7 @@ def away(
     _goes_on(asker)
     leave()
     slowest = 0.0
-    for ask in (lambda: asker.ask("/api/v1/me"), asker.write, lambda: asker.ask("/readyz")):
+    for ask in (*asker.asks(), lambda: asker.ask("/readyz")):
         status, headers, took = ask()
         slowest = max(slowest, took)
         if status != 503 or took > SAID_S + 0.5:
@@ -187,7 +192,7 @@ def away(
 
 
 def _goes_on(asker: Asker) -> None:
-    for ask in (lambda: asker.ask("/api/v1/me"), asker.write) * SURE:
+    for ask in asker.asks() * SURE:
         if (status := ask()[0]) not in (200, 201):
             raise Lost(f"answered {status} while the database is there")
 

@@ -9,14 +9,11 @@ from api.db.embedded import (
     prepare_question as prepare_question,
 )
 from api.db.engines import (
-    Trip as Trip,
     engine as engine,
-    in_one_trip as in_one_trip,
     keeping_engine as keeping_engine,
     make_engine as make_engine,
     meets_another as meets_another,
     one_trip_pool as one_trip_pool,
-    prepare_trip as prepare_trip,
     reachable as reachable,
     reading_engine as reading_engine,
     schema_version as schema_version,
@@ -53,5 +50,6 @@ from api.db.tables import (
     of as of,
     tenant_table as tenant_table,
 )
+from api.db.trips import Trip as Trip, in_one_trip as in_one_trip, prepare_trip as prepare_trip
 from api.db.walls import NoClinic as NoClinic, Within as Within, within as within
 from api.paging import Listing as Listing, Page as Page, Values as Values

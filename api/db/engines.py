@@ -1,23 +1,19 @@
 """The engine: one a process, with the pragmas, waits and transactions that keep records safe."""
 
 import sqlite3
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import cache
 from time import monotonic, sleep
 from typing import Any
 
 import orjson
 import psycopg
-from psycopg.types.json import Json
 from psycopg.types.string import TextLoader
-from sqlalchemy import Connection, Engine, Select, create_engine, event, text
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 
 from api.config import settings
 from api.db import walls
-from api.paging import Values
 
 TURN_S = 5.0
 """Seconds that a transaction on SQLite waits for its turn."""
@@ -196,59 +192,6 @@ def one_trip_pool() -> Engine | None:
 def _leave_json_to_us(connection: Any, _record: Any) -> None:
     """What is JSON comes as text: some of it is sent on as it is."""
     connection.adapters.register_loader("json", TextLoader)
-
-
-@dataclass(frozen=True)
-class Trip:
-    """A statement ready for the driver: its text, and the names of its values in their order.
-
-    `query` is the text as the driver looks it up among what it has prepared.
-    """
-
-    text: str
-    query: bytes
-    order: tuple[str, ...]
-    fixed: Values
-
-
-def prepare_trip(statement: Select[Any]) -> Trip:
-    """A Core statement compiled for `in_one_trip`, once."""
-    dialect: Any = postgresql.dialect
-    made = statement.compile(dialect=dialect(paramstyle="numeric_dollar"))
-    assert not made.literal_execute_params, "such values are not known yet: literal_column"
-    fixed = {name: bound.value for name, bound in made.binds.items()}
-    return Trip(str(made), str(made).encode(), tuple(made.positiontup or ()), fixed)
-
-
-def in_one_trip(trip: Trip, values: Values) -> list[Any]:
-    """The rows of one prepared statement on the driver's own cursor: one trip, its own transaction.
-
-    What it is worth: `benchmarks/README.md`.
-    """
-    full = {**trip.fixed, **values}
-    return sent(trip, [full[name] for name in trip.order])
-
-
-def sent(trip: Trip, values: Iterable[Any]) -> list[Any]:
-    """The same for values in the order of the statement."""
-    pool = one_trip_pool()
-    assert pool is not None
-    connection = pool.raw_connection()
-    try:
-        for watcher in watchers:
-            watcher(trip.text)
-        cursor = psycopg.RawCursor(connection.driver_connection)  # type: ignore[arg-type]
-        return cursor.execute(trip.query, [*map(_given, values)]).fetchall()
-    except psycopg.Error as problem:
-        connection.invalidate()
-        raise DBAPIError.instance(trip.text, None, problem, psycopg.Error) from problem
-    finally:
-        connection.close()
-
-
-def _given(value: Any) -> Any:
-    """A value as the driver takes it."""
-    return Json(value, orjson.dumps) if isinstance(value, dict | list) else value
 
 
 MEETS_ANOTHER = ("23503", "23505")

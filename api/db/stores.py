@@ -12,9 +12,10 @@ from sqlalchemy.sql import Executable
 
 from api import clock
 from api.db import embedded, feed, versions, walls
-from api.db.engines import Trip, engine, one_trip_pool, prepare_trip, sent, tell
+from api.db.engines import engine, one_trip_pool, tell
 from api.db.sealing import conceal, reveal
 from api.db.tables import new_id
+from api.db.trips import Trip, prepare_trip, sent
 from api.errors import Stale
 from api.paging import Values
 

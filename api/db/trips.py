@@ -1,0 +1,140 @@
+"""Hot statements on PostgreSQL: each goes in one trip, as a transaction of its own.
+
+They use the driver's wrapper of libpq and its adapters, without its cursor; what that is worth:
+`benchmarks/README.md`.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import psycopg
+from psycopg import errors
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.types.json import Json
+from sqlalchemy import Select
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError
+
+from api.db.engines import one_trip_pool, watchers
+from api.paging import Values
+
+PREPARED = 200
+"""How many statements one connection keeps prepared."""
+
+
+@dataclass(frozen=True)
+class Trip:
+    """A statement ready for the driver: its text, and the names of its values in their order.
+
+    `query` is the text as it is sent.
+    """
+
+    text: str
+    query: bytes
+    order: tuple[str, ...]
+    fixed: Values
+
+
+def prepare_trip(statement: Select[Any]) -> Trip:
+    """A Core statement compiled for `in_one_trip`, once."""
+    dialect: Any = postgresql.dialect
+    made = statement.compile(dialect=dialect(paramstyle="numeric_dollar"))
+    assert not made.literal_execute_params, "such values are not known yet: literal_column"
+    fixed = {name: bound.value for name, bound in made.binds.items()}
+    return Trip(str(made), str(made).encode(), tuple(made.positiontup or ()), fixed)
+
+
+def in_one_trip(trip: Trip, values: Values) -> list[Any]:
+    """The rows of one prepared statement: one trip, its own transaction."""
+    full = {**trip.fixed, **values}
+    return sent(trip, [full[name] for name in trip.order])
+
+
+def sent(trip: Trip, values: Iterable[Any]) -> list[Any]:
+    """The same for values in the order of the statement."""
+    pool = one_trip_pool()
+    assert pool is not None
+    try:
+        connection = pool.raw_connection()
+    except psycopg.Error as problem:
+        raise _told(trip, problem) from problem
+    try:
+        line: Line = connection.info.get("line") or Line(connection.driver_connection)
+        connection.info["line"] = line
+        for watcher in watchers:
+            watcher(trip.text)
+        try:
+            return line.ask(trip.query, [*map(_given, values)])
+        except psycopg.Error as problem:
+            if not line.is_free:
+                connection.invalidate()
+            raise _told(trip, problem) from problem
+    finally:
+        connection.close()
+
+
+def _told(trip: Trip, problem: psycopg.Error) -> Exception:
+    """The driver's refusal as SQLAlchemy's own, as all other statements raise it."""
+    return DBAPIError.instance(trip.text, None, problem, psycopg.Error)
+
+
+def _given(value: Any) -> Any:
+    """A value as the driver takes it."""
+    return Json(value, orjson.dumps) if isinstance(value, dict | list) else value
+
+
+class Line:
+    """One connection: what it has prepared, and how values go over it and come back."""
+
+    def __init__(self, connection: Any) -> None:
+        self.libpq = connection.pgconn
+        self.adapting = Transformer(connection)
+        self.prepared: OrderedDict[tuple[bytes, tuple[int, ...]], bytes] = OrderedDict()
+        self.made = 0
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the next may use it: nothing is under way, and the server is still there."""
+        return bool(self.libpq.transaction_status == TransactionStatus.IDLE)
+
+    def ask(self, query: bytes, values: list[Any]) -> list[tuple[Any, ...]]:
+        """The rows that are answered; raises what the driver's cursor would."""
+        adapting = self.adapting
+        given = adapting.dump_sequence(values, [PyFormat.AUTO] * len(values))
+        name = self._prepared(query, adapting.types or ())
+        answer = self.libpq.exec_prepared(name, given, adapting.formats)
+        self._refuse_unless(ExecStatus.TUPLES_OK, answer)
+        adapting.set_pgresult(answer)
+        try:
+            return adapting.load_rows(0, answer.ntuples, tuple)
+        finally:
+            adapting.set_pgresult(None)  # what was read lies here no longer than it is needed
+
+    def _prepared(self, query: bytes, types: tuple[int, ...]) -> bytes:
+        # A value that is None has no type of its own: the same text is prepared for each kind.
+        key = query, types
+        name = self.prepared.get(key)
+        if name is None:
+            name = self._prepare(key)
+        self.prepared.move_to_end(key)
+        return name
+
+    def _prepare(self, key: tuple[bytes, tuple[int, ...]]) -> bytes:
+        if len(self.prepared) >= PREPARED:
+            _, oldest = self.prepared.popitem(last=False)
+            self._refuse_unless(ExecStatus.COMMAND_OK, self.libpq.exec_(b"DEALLOCATE " + oldest))
+        self.made += 1
+        name = b"trip_%d" % self.made
+        self._refuse_unless(ExecStatus.COMMAND_OK, self.libpq.prepare(name, *key))
+        self.prepared[key] = name
+        return name
+
+    def _refuse_unless(self, wanted: ExecStatus, answer: Any) -> None:
+        if answer.status != wanted:
+            if not self.is_free:
+                raise psycopg.OperationalError(answer.get_error_message())
+            raise errors.error_from_result(answer)

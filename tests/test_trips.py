@@ -1,0 +1,140 @@
+"""Hot statements on PostgreSQL without the driver's cursor: the same rows, the same refusals."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from hypothesis import given, strategies as st
+from psycopg.types.json import Json
+from sqlalchemy import String, Uuid, bindparam, literal_column, make_url, select
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+
+from api import db
+from api.db import trips
+from tests import outages
+from tests.conftest import use_database
+
+pytestmark = pytest.mark.usefixtures("on_postgres_alone")
+NO_NUL = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "uuid": st.uuids(),
+    "text": NO_NUL,
+    "bytea": st.binary(),
+    "bigint": st.integers(-(2**63), 2**63 - 1),
+    "boolean": st.booleans(),
+    "date": st.dates(),
+    "timestamptz": st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),
+    "jsonb": st.dictionaries(NO_NUL, st.none() | st.integers(-9, 9) | NO_NUL).map(Json),
+}
+ROWS = st.lists(st.tuples(*(st.none() | one for one in VALUES.values())), min_size=1, max_size=4)
+QUERY = "SELECT " + ", ".join(f"${n}::{kind}" for n, kind in enumerate(VALUES, 1))
+
+
+@pytest.fixture
+def connection(postgres_url: str) -> Iterator[psycopg.Connection[Any]]:
+    where = postgres_url.replace("+psycopg", "")
+    with psycopg.connect(where, autocommit=True) as made:
+        yield made
+
+
+@pytest.fixture
+def fresh(app: Any, database: str, postgres_url: str) -> Iterator[None]:
+    """Lines of this test alone."""
+    use_database(postgres_url)
+    yield
+    use_database(postgres_url)
+
+
+def test_values_go_and_come_as_they_do_by_the_drivers_cursor(
+    connection: psycopg.Connection[Any],
+) -> None:
+    line = trips.Line(connection)
+
+    @given(ROWS)
+    def check(rows: list[tuple[Any, ...]]) -> None:
+        for row in rows:
+            cursor = psycopg.RawCursor(connection)
+            assert line.ask(QUERY.encode(), [*row]) == cursor.execute(QUERY, row).fetchall()
+
+    check()
+
+
+def test_many_rows_come_in_their_order(connection: psycopg.Connection[Any]) -> None:
+    query = b"SELECT n, repeat('x', n) FROM generate_series(1, $1::int) AS n"
+    line = trips.Line(connection)
+    assert line.ask(query, [500]) == [(n, "x" * n) for n in range(1, 501)]
+    assert line.ask(query, [0]) == []
+
+
+def test_what_was_prepared_longest_ago_makes_room(connection: psycopg.Connection[Any]) -> None:
+    line = trips.Line(connection)
+    for number in range(trips.PREPARED + 5):
+        assert line.ask(b"SELECT %d" % number, []) == [(number,)]
+        assert line.ask(b"SELECT 0", []) == [(0,)]  # in use, and kept
+    there = {name for (name,) in connection.execute("SELECT statement FROM pg_prepared_statements")}
+    assert len(line.prepared) == trips.PREPARED
+    assert "SELECT 0" in there and "SELECT 1" not in there
+    assert {query.decode() for query, _ in line.prepared} <= there
+
+
+def test_a_refused_statement_says_why_and_its_line_goes_on(fresh: None) -> None:
+    wrong = db.prepare_trip(select(literal_column("1 / 0")))
+    right = db.prepare_trip(select(literal_column("pg_backend_pid()")))
+    before = db.in_one_trip(right, {})
+    with pytest.raises(DataError) as problem:
+        db.in_one_trip(wrong, {})
+    assert problem.value.orig is not None
+    assert getattr(problem.value.orig, "sqlstate", None) == "22012"
+    assert db.in_one_trip(right, {}) == before
+
+
+def test_what_no_text_can_hold_is_refused_before_it_is_sent(fresh: None) -> None:
+    trip = db.prepare_trip(select(bindparam("said", type_=String)))
+    assert db.in_one_trip(trip, {"said": "Snow"}) == [("Snow",)]
+    with pytest.raises(DBAPIError):
+        db.in_one_trip(trip, {"said": "Sn\0w"})
+    assert db.in_one_trip(trip, {"said": "Snow again"}) == [("Snow again",)]
+
+
+def test_a_line_that_ends_while_it_is_asked_is_not_used_again(fresh: None) -> None:
+    own = db.prepare_trip(select(literal_column("pg_terminate_backend(pg_backend_pid())")))
+    pid = db.prepare_trip(select(literal_column("pg_backend_pid()")))
+    before = db.in_one_trip(pid, {})
+    with pytest.raises(OperationalError):
+        db.in_one_trip(own, {})
+    assert db.in_one_trip(pid, {}) != before
+
+
+def test_a_line_that_is_cut_while_it_is_asked_is_not_used_again(
+    fresh: None, postgres_url: str
+) -> None:
+    wire = outages.Wire(outages.place_of(postgres_url))
+    wire.mend()
+    over_it = make_url(postgres_url).set(host="127.0.0.1", port=wire.port, query={})
+    use_database(over_it.render_as_string(hide_password=False))
+    pid = db.prepare_trip(select(literal_column("pg_backend_pid()")))
+    before = db.in_one_trip(pid, {})
+    try:
+        wire.cut()
+        with pytest.raises(OperationalError):
+            db.in_one_trip(pid, {})
+        wire.mend()
+        assert db.in_one_trip(pid, {}) != before
+    finally:
+        wire.cut()
+
+
+def test_nothing_that_was_read_stays_on_a_line(connection: psycopg.Connection[Any]) -> None:
+    line = trips.Line(connection)
+    line.ask(b"SELECT $1::text", ["Snow"])
+    assert line.adapting.pgresult is None
+
+
+def test_values_that_are_the_statements_own_need_not_be_given(fresh: None) -> None:
+    one = bindparam("id", UUID(int=1), type_=Uuid)
+    trip = db.prepare_trip(select(literal_column("1")).where(one == UUID(int=1)))
+    assert db.in_one_trip(trip, {}) == [(1,)]
+    assert db.in_one_trip(trip, {"id": UUID(int=2)}) == []
