@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from hypothesis import given, strategies as st
 from psycopg.types.json import Json
-from sqlalchemy import String, Uuid, bindparam, literal_column, make_url, select
+from sqlalchemy import String, Uuid, bindparam, event, literal_column, make_url, select
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 
 from api import db
@@ -80,15 +80,14 @@ def test_what_was_prepared_longest_ago_makes_room(connection: psycopg.Connection
     assert {query.decode() for query, _ in line.prepared} <= there
 
 
-def test_a_refused_statement_says_why_and_its_line_goes_on(fresh: None) -> None:
+def test_a_refused_statement_says_why_and_the_next_is_answered(fresh: None) -> None:
     wrong = db.prepare_trip(select(literal_column("1 / 0")))
-    right = db.prepare_trip(select(literal_column("pg_backend_pid()")))
-    before = db.in_one_trip(right, {})
+    right = db.prepare_trip(select(literal_column("42")))
     with pytest.raises(DataError) as problem:
         db.in_one_trip(wrong, {})
     assert problem.value.orig is not None
     assert getattr(problem.value.orig, "sqlstate", None) == "22012"
-    assert db.in_one_trip(right, {}) == before
+    assert db.in_one_trip(right, {}) == [(42,)]
 
 
 def test_what_no_text_can_hold_is_refused_before_it_is_sent(fresh: None) -> None:
@@ -99,17 +98,25 @@ def test_what_no_text_can_hold_is_refused_before_it_is_sent(fresh: None) -> None
     assert db.in_one_trip(trip, {"said": "Snow again"}) == [("Snow again",)]
 
 
-def test_a_line_that_ends_while_it_is_asked_is_not_used_again(fresh: None) -> None:
+@pytest.fixture
+def given_up(fresh: None) -> list[Any]:
+    """The lines that were given up, as they are."""
+    seen: list[Any] = []
+    pool = db.one_trip_pool()
+    assert pool is not None
+    event.listen(pool, "invalidate", lambda line, *_rest: seen.append(line))
+    return seen
+
+
+def test_a_line_that_ends_while_it_is_asked_is_given_up(given_up: list[Any]) -> None:
     own = db.prepare_trip(select(literal_column("pg_terminate_backend(pg_backend_pid())")))
-    pid = db.prepare_trip(select(literal_column("pg_backend_pid()")))
-    before = db.in_one_trip(pid, {})
     with pytest.raises(OperationalError):
         db.in_one_trip(own, {})
-    assert db.in_one_trip(pid, {}) != before
+    assert len(given_up) == 1
 
 
-def test_a_line_that_is_cut_while_it_is_asked_is_not_used_again(
-    fresh: None, postgres_url: str
+def test_a_line_that_is_cut_while_it_is_asked_is_given_up(
+    fresh: None, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wire = outages.Wire(outages.place_of(postgres_url))
     wire.mend()
@@ -118,13 +125,49 @@ def test_a_line_that_is_cut_while_it_is_asked_is_not_used_again(
     pid = db.prepare_trip(select(literal_column("pg_backend_pid()")))
     before = db.in_one_trip(pid, {})
     try:
-        wire.cut()
+        # Told between the look at the line and what is sent over it.
+        monkeypatch.setattr(trips, "watchers", [lambda _text: wire.cut()])
         with pytest.raises(OperationalError):
             db.in_one_trip(pid, {})
+        with pytest.raises(OperationalError):  # no line is left, and none can be had
+            db.in_one_trip(pid, {})
+        monkeypatch.undo()
         wire.mend()
         assert db.in_one_trip(pid, {}) != before
     finally:
         wire.cut()
+
+
+def test_a_line_that_lost_what_it_had_prepared_fails_once(given_up: list[Any]) -> None:
+    trip = db.prepare_trip(select(literal_column("7")))
+    assert db.in_one_trip(trip, {}) == [(7,)]
+    pool = db.one_trip_pool()
+    assert pool is not None
+    connection = pool.raw_connection()
+    connection.info["line"].libpq.exec_(b"DEALLOCATE ALL")
+    connection.close()
+    with pytest.raises(DBAPIError):
+        db.in_one_trip(trip, {})
+    assert len(given_up) == 1
+    assert db.in_one_trip(trip, {}) == [(7,)]
+
+
+def test_lines_that_end_as_soon_as_they_are_made_are_told_as_the_databases(
+    fresh: None, connection: psycopg.Connection[Any]
+) -> None:
+    pid = db.prepare_trip(select(literal_column("pg_backend_pid()")))
+    db.in_one_trip(pid, {})
+
+    def end(made: Any, _record: Any) -> None:
+        connection.execute("SELECT pg_terminate_backend(%s, 5000)", [made.info.backend_pid])
+
+    for pool in (db.one_trip_pool(), db.engine()):
+        assert pool is not None
+        pool.dispose()
+        event.listen(pool, "connect", end)
+    with pytest.raises(OperationalError):
+        db.in_one_trip(pid, {})
+    assert not db.reachable()
 
 
 def test_nothing_that_was_read_stays_on_a_line(connection: psycopg.Connection[Any]) -> None:

@@ -71,16 +71,21 @@ def make_engine(
     return engine
 
 
-def _leave_begin_to_us(connection: Any, _record: Any) -> None:
+def _leave_begin_to_us(connection: Any, record: Any) -> None:
     """The driver's own BEGIN would be a trip of its own; ours tells whose rows are meant."""
     connection.autocommit = True
+    record.info["fresh"] = True
 
 
-def _refuse_ended(connection: Any, _record: Any, _proxy: Any) -> None:
+def _refuse_ended(connection: Any, record: Any, _proxy: Any) -> None:
     """A line that ended while nobody used it is replaced before a request is put on it.
 
     Looks without a trip: what PostgreSQL said when it ended the line comes first, its end second.
+    One that was made just now is not looked at: were it refused too, the pool would give up with
+    an error that is none of the database's.
     """
+    if record.info.pop("fresh", False):
+        return
     try:
         connection.pgconn.consume_input()
         connection.pgconn.consume_input()

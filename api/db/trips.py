@@ -70,8 +70,7 @@ def sent(trip: Trip, values: Iterable[Any]) -> list[Any]:
         try:
             return line.ask(trip.query, [*map(_given, values)])
         except psycopg.Error as problem:
-            if not line.is_free:
-                connection.invalidate()
+            connection.invalidate()  # what it has prepared may be what was refused
             raise _told(trip, problem) from problem
     finally:
         connection.close()
@@ -98,11 +97,11 @@ class Line:
 
     @property
     def is_free(self) -> bool:
-        """Whether the next may use it: nothing is under way, and the server is still there."""
+        """Whether nothing is under way, and the server is still there."""
         return bool(self.libpq.transaction_status == TransactionStatus.IDLE)
 
     def ask(self, query: bytes, values: list[Any]) -> list[tuple[Any, ...]]:
-        """The rows that are answered; raises what the driver's cursor would."""
+        """The rows that are answered; raises `psycopg.Error`."""
         adapting = self.adapting
         given = adapting.dump_sequence(values, [PyFormat.AUTO] * len(values))
         name = self._prepared(query, adapting.types or ())
