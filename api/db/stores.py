@@ -11,11 +11,10 @@ from sqlalchemy import Connection, Select, Table, select
 from sqlalchemy.sql import Executable
 
 from api import clock
-from api.db import embedded, feed, versions, walls
+from api.db import embedded, feed, trips, versions, walls
 from api.db.engines import engine, one_trip_pool, tell
 from api.db.sealing import conceal, reveal
 from api.db.tables import new_id
-from api.db.trips import Trip, prepare_trip, sent
 from api.errors import Stale
 from api.paging import Values
 
@@ -243,7 +242,7 @@ class Store:
             embedded.leave(waiting)
         elif waiting:
             trip, places = _trip(feed.shape_of(waiting))
-            sent(trip, [waiting[number][1][key] for number, key in places])
+            trips.sent(trip, [waiting[number][1][key] for number, key in places])
         if self._connection is not None:
             self._connection.commit()
             self.close()
@@ -264,9 +263,9 @@ class Store:
 
 
 @lru_cache(feed.SHAPES)
-def _trip(rows: feed.Beside) -> tuple[Trip, list[tuple[int, str]]]:
+def _trip(rows: feed.Beside) -> tuple[trips.Trip, list[tuple[int, str]]]:
     """The statement of these rows, and where each of its values is found: row and column."""
-    trip = prepare_trip(feed.together(rows))
+    trip = trips.prepare_trip(feed.together(rows))
     return trip, [feed.place_of(name) for name in trip.order]
 
 
