@@ -156,10 +156,12 @@ def read_chart_purge(actor: Actor, purge_id: Any) -> Values:
 def approve_chart_purge(actor: Actor, purge_id: Any) -> Values:
     """Agree that a chart is removed.
 
-    By another person than who proposed it (else 403). Everything is asked once more, and whether
-    somebody wrote in the chart since or the patient signed in (`chart_at_rest`). The worker begins
-    no sooner than `not_before`, asks again, and stops with a reason where something speaks against
-    it. Once it has begun the chart is gone for everybody, psychotherapy notes first, and for good.
+    By another person than who proposed it (else 403). Everything is asked once more, whether
+    somebody wrote in the chart since or the patient signed in (`chart_at_rest`), and whether who
+    proposed it could still do so (`entitled_proposer`). The worker begins no sooner than
+    `not_before`, asks again, of whoever agreed too, and stops with a reason where something speaks
+    against it. Once it has begun the chart is gone for everybody, psychotherapy notes first, and
+    for good.
     """
     return purges.approve_chart_purge(actor, purge_id)
 

@@ -245,6 +245,46 @@ def test_a_hold_stops_it_whenever_it_is_placed(scene: Scene, when: str) -> None:
         assert [one["state"] for one in told] == ["held"]
 
 
+@pytest.mark.parametrize("lost", ["disabled", "another role"])
+@pytest.mark.parametrize("when", ["proposed", "approved"])
+def test_who_decided_and_may_no_longer_decides_nothing(scene: Scene, lost: str, when: str) -> None:
+    chart = scene.patient["id"]
+    with years_later():
+        first, second, third = (officer(scene) for _ in range(3))
+
+        def lose(one: Any) -> None:
+            gone: db.Values = {"disabled_at": clock.now()}
+            if lost != "disabled":
+                gone = {"role": Role.CLINICIAN.value}
+            with db.transaction() as store:
+                store.execute(users.update().where(users.c.id == one.user_id).values(gone))
+
+        row = propose(first, chart)
+        if when == "proposed":
+            lose(first)
+            assert missing(lambda: approve(second, row)) == ["entitled_proposer"]
+            withdraw(scene, second, row)
+            row = propose(second, chart)
+        approve(third, row)
+        before = held_of(scene.clinic_id, chart)
+        lose(third)
+        work(scene)
+        stopped = as_it_is(row)
+        assert (stopped["state"], stopped["stopped_for"]) == ("stopped", "no_longer_entitled")
+        assert held_of(scene.clinic_id, chart) == before
+
+
+def test_who_is_enabled_again_has_decided(scene: Scene) -> None:
+    with years_later():
+        row = agreed(scene)
+        for moment in (clock.now(), None):
+            with db.transaction() as store:
+                mine = users.c.id == row["approved_by"]["id"]
+                store.execute(users.update().where(mine).values(disabled_at=moment))
+        work(scene)
+        assert as_it_is(row)["state"] == "done"
+
+
 def test_a_patient_who_came_back_stops_it(scene: Scene) -> None:
     chart = scene.patient["id"]
     with years_later():

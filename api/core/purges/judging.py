@@ -7,13 +7,14 @@ from uuid import UUID
 
 from sqlalchemy import Select, exists, or_, select
 
+from api.access.policies import TABLE, Role
 from api.access.users import sign_ins, users
 from api.core import holds, retention
 from api.core.alerts import alerts
 from api.core.merges import merges_into
 from api.core.patients import patients
 from api.core.purges.removing import of_charts, removable
-from api.core.purges.table import CHANGED, HELD, MERGED, RETAINED
+from api.core.purges.table import CHANGED, HELD, MERGED, NOT_ENTITLED, RETAINED
 from api.db import Values, store
 
 BY_CLOCK: Final = (
@@ -25,6 +26,8 @@ BY_CLOCK: Final = (
 MOVED_BY_CLOCK: Final = ("alerts",)
 """What somebody brings about, and the worker goes on with; of a plan it moves `look_at` alone,
 which is no new version."""
+DEEDS: Final = {"proposed_by": "chart_purge:propose", "approved_by": "chart_purge:approve"}
+"""By whom it was decided, and what that person must still be entitled to."""
 
 
 def charts_of(clinic_id: UUID, patient_id: UUID) -> list[UUID]:
@@ -48,7 +51,20 @@ def hindrance(row: Values) -> str | None:
         return HELD
     if retention.kept(clinic_id, patient_id).until >= retention.today():
         return RETAINED
-    return CHANGED if _is_changed(clinic_id, charts, row["created_at"]) else None
+    if _is_changed(clinic_id, charts, row["created_at"]):
+        return CHANGED
+    return None if _are_entitled(row) else NOT_ENTITLED
+
+
+def _are_entitled(row: Values) -> bool:
+    """Whether those who decided could still do so: neither disabled nor of another role since."""
+    u, by = users.c, {name: row[name] for name in DEEDS if row[name] is not None}
+    works = (u.disabled_at.is_(None), u.deleted_at.is_(None))
+    those = select(u.id, u.role).where(u.clinic_id == row["clinic_id"], u.id.in_(by.values()))
+    roles = {one["id"]: one["role"] for one in store().rows(those.where(*works))}
+    return all(
+        person in roles and Role(roles[person]) in TABLE[DEEDS[name]] for name, person in by.items()
+    )
 
 
 def _is_changed(clinic_id: UUID, charts: list[UUID], since: datetime) -> bool:

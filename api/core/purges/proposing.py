@@ -1,7 +1,8 @@
 """Proposing a purge, agreeing to it and taking it back: two people, and a day in between.
 
 Who proposes does not agree. Whatever speaks against it (a legal hold, a term that is not over, a
-patient who came back) refuses it at every step; once the worker has begun, nothing brings it back.
+patient who came back, somebody who decided and may do so no longer) refuses it at every step; once
+the worker has begun, nothing brings it back.
 """
 
 from datetime import timedelta
@@ -27,6 +28,7 @@ from api.core.purges.table import (
     HELD,
     IS_OPEN,
     MERGED,
+    NOT_ENTITLED,
     PROPOSED,
     RETAINED,
     STANDS_FOR,
@@ -44,6 +46,7 @@ SAID: Final = {
     RETAINED: ("The law has this record kept for longer.", "retention_over"),
     CHANGED: ("Somebody wrote in the chart since, or the patient signed in.", "chart_at_rest"),
     MERGED: ("The chart was merged into another; propose that one.", "chart_that_stays"),
+    NOT_ENTITLED: ("Who proposed it may no longer do so; propose it anew.", "entitled_proposer"),
 }
 """What a refusal says, and what it says is missing."""
 

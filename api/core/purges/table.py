@@ -12,9 +12,9 @@ PROPOSED, APPROVED, RUNNING, DONE, WITHDRAWN, STOPPED = STATES = (
     *("done", "withdrawn", "stopped"),
 )
 OPEN: Final = (PROPOSED, APPROVED, RUNNING)
-HELD, RETAINED, CHANGED, MERGED, EXPIRED = REASONS = (
+HELD, RETAINED, CHANGED, MERGED, EXPIRED, NOT_ENTITLED = REASONS = (
     *("legal_hold", "retained", "chart_changed"),
-    *("merged", "expired"),
+    *("merged", "expired", "no_longer_entitled"),
 )
 """Why the worker stopped one that nobody withdrew."""
 STANDS_FOR: Final = timedelta(days=30)
