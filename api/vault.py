@@ -39,6 +39,8 @@ CHARTS: Final = "chart-"
 Ring = Mapping[str, bytes | None]
 """Charts' keys at hand by their id in envelopes; None for one that was destroyed."""
 NO_RING: Final[Ring] = {}
+AS_TEXT: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+"""What the JSON writer would spell in a way of its own goes to us."""
 GLOBAL = UUID(int=0)
 """Stands for "no clinic": accounts exist before anybody has chosen a clinic."""
 
@@ -176,8 +178,20 @@ def seal_json(
     ring: Ring = NO_RING,
 ) -> str:
     """Any JSON value, sealed as `seal` does."""
-    plain = json.dumps(value, ensure_ascii=False, default=str, separators=(",", ":"))
-    return seal(plain, place, row_id, clinic_id, purpose, under, ring)
+    return seal_bytes(_spelled(value), place, row_id, clinic_id, purpose, under, ring)
+
+
+def _spelled(value: Any) -> bytes:
+    """A value as JSON; what JSON has not, such as a moment, as its text."""
+    try:
+        return orjson.dumps(value, _told, AS_TEXT)
+    except TypeError:  # keys and numbers that only the slower one takes
+        told = json.dumps(value, ensure_ascii=False, default=str, separators=(",", ":"))
+        return told.encode()
+
+
+def _told(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else str(value)
 
 
 def unseal_json(

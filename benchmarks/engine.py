@@ -85,7 +85,7 @@ def fill(wish: Wish) -> Clinic:
 
 
 def start(wish: Wish, clinic: Clinic, later: Callable[[Any], Any]) -> list[servers.Server]:
-    """Ours, the floor without and the floor with a trail; all run, one is asked at a time."""
+    """Ours, the floor without and with a trail and with our rows; one is asked at a time."""
     threads = servers.THREADS if wish.on_postgres else 1
     first = clinic.clinicians[0]
     floor = {
@@ -97,8 +97,11 @@ def start(wish: Wish, clinic: Clinic, later: Callable[[Any], Any]) -> list[serve
         ("floor", servers.granian, "benchmarks.floor:app", floor | {"FLOOR_AUDIT": "0"}),
         ("audited floor", servers.granian, "benchmarks.floor:app", floor | {"FLOOR_AUDIT": "1"}),
     ]
+    if wish.on_postgres:
+        whole = floor | {"FLOOR_AUDIT": "2"}
+        plans.append((WITH_OUR_ROWS, servers.granian, "benchmarks.floor:app", whole))
     if wish.gunicorn:
-        plans.append(("ours on gunicorn", servers.gunicorn, "wsgi:app", {}))
+        plans.append((ON_GUNICORN, servers.gunicorn, "wsgi:app", {}))
     running = []
     for name, command, what, more in plans:
         port = servers.free_port()
@@ -126,7 +129,7 @@ def measure(
             wanted = requests_of(clinic, wish.on_postgres)[endpoint]
             file = load.write(wish.folder / "requests", wanted)
             for server in running:
-                if "gunicorn" in server.name and endpoint not in COMPARED:
+                if endpoint not in ASKED.get(server.name, (endpoint,)):
                     continue
                 seconds = max(wish.seconds if turn >= 0 else 1, LEAST_S.get(endpoint, 0))
                 run = f"{server.port}-{endpoint[:4].strip()}-{turn}"
@@ -139,7 +142,9 @@ def measure(
 
 GET, LIST = "GET a patient", "list 50 check-ins"
 SEARCH, POST, SIGN_IN = "search by name prefix", "POST a scored check-in", "sign in"
-COMPARED = (GET, LIST)
+ON_GUNICORN, WITH_OUR_ROWS = "ours on gunicorn", "floor with our rows"
+ASKED = {ON_GUNICORN: (GET, LIST), WITH_OUR_ROWS: (POST,)}
+"""What servers are asked that are there for one comparison."""
 LEAST_S = {SIGN_IN: 4}
 """Seconds of a round in which something is answered at all: a password takes its time."""
 

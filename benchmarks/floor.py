@@ -1,7 +1,8 @@
 """The floor: the same answers from a bare WSGI callable that asks nobody's rights.
 
 One connection a thread, prepared statements, JSON made by the database. What it serves from is
-told by the environment: FLOOR_DATABASE, FLOOR_AUDIT (0 or 1), FLOOR_AS (clinic, user, sign-in).
+told by the environment: FLOOR_DATABASE, FLOOR_AUDIT (0 or 1; 2 writes all the rows that ours
+writes with a check-in), FLOOR_AS (clinic, user, sign-in).
 """
 
 import json
@@ -24,7 +25,8 @@ from benchmarks import floor_sql as sql
 
 THREADS = 4
 DATABASE = os.environ["FLOOR_DATABASE"]
-AUDITED = os.environ["FLOOR_AUDIT"] == "1"
+AUDITED = os.environ["FLOOR_AUDIT"] in ("1", "2")
+MORE = sql.OUR_ROWS if os.environ["FLOOR_AUDIT"] == "2" else sql.NOTHING
 CLINIC, USER, SIGN_IN = (UUID(text) for text in os.environ["FLOOR_AS"].split(","))
 BANDS = (
     (4, "minimal"),
@@ -97,7 +99,7 @@ class Sqlite:
 GET = sql.answer(sql.GET, "%(record)s", False, AUDITED)
 LIST = sql.answer(sql.LIST, "%(record)s", True, AUDITED)
 SEARCH = sql.answer(sql.SEARCH, "r.id", True, AUDITED)
-POST = sql.answer(sql.POST, "%(record)s", False, AUDITED, written=sql.WRITTEN)
+POST = sql.answer(sql.POST, "%(record)s", False, AUDITED, sql.WRITTEN, MORE)
 OPENING = sql.opening(AUDITED)
 LITE_GET, LITE_LIST = sql.lite(sql.LITE_GET), sql.lite(sql.LITE_LIST)
 LITE_EVENT, LITE_TOUCHED = sql.lite(sql.LITE_EVENT), sql.lite(sql.LITE_TOUCHED)
@@ -158,6 +160,10 @@ def _post(environ: Values, patient_id: UUID) -> str:
     values |= {"id": uuid7(), "day": values["now"].date(), "instrument": body["instrument"]}
     values |= {"answers": json.dumps(body["answers"]), "total": total, "band": band}
     values["scores"] = json.dumps({**_scored(), "total": total, "band": band})
+    if MORE:
+        key, asked = environ["HTTP_IDEMPOTENCY_KEY"], json.dumps(body)
+        values |= {"told": uuid7(), "key": sha256(key.encode()).hexdigest()}
+        values["asked"] = sha256(asked.encode()).hexdigest()
     return str(database().row(POST, values)[0])
 
 

@@ -4,6 +4,10 @@
 statement (PostgreSQL) or the same transaction (SQLite), with the columns that ours fills.
 """
 
+from collections.abc import Mapping
+from typing import Final
+
+NOTHING: Final[Mapping[str, str]] = {}
 SHOWN = """\
 p.id, p.version, p.created_at, p.updated_at, {name} AS display_name,
 {legal} AS legal_name, p.preferred_name, p.pronouns, p.birth_on, p.sex_at_birth,
@@ -58,6 +62,16 @@ VALUES (%(clinic)s, %(id)s, 1, %(now)s, %(now)s, %(record)s, %(instrument)s, '1'
 'app', 'clinician_asked', %(now)s, %(day)s, %(user)s, %(answers)s, %(scores)s, %(total)s,
 %(band)s) RETURNING *"""
 POST = f"SELECT {_CHECK_IN} FROM written c {_JOINS}"
+KEPT = """INSERT INTO idempotency_keys (clinic_id, user_id, key_hash, request_hash, created_at,
+status, patients, entries, answer, sealed_for) SELECT %(clinic)s, %(user)s, %(key)s, %(asked)s,
+%(now)s, 201, json_build_array(%(record)s), '[]', row_to_json(r)::text, 'seal' FROM r"""
+FED = """INSERT INTO changes (xid, clinic_id, kind, record_id, patient_id, version, deleted,
+to_others, at) VALUES (pg_current_xact_id()::text::bigint, %(clinic)s, 'check_ins', %(id)s,
+%(record)s, 1, false, 'shown', %(now)s)"""
+TOLD = """INSERT INTO outbox_events (clinic_id, id, name, subject, at) VALUES (%(clinic)s,
+%(told)s, 'check_in.completed', json_build_object('check_in_id', %(id)s), %(now)s)"""
+OUR_ROWS = {"k": KEPT, "f": FED, "o": TOLD}
+"""What ours writes besides with a check-in: the answer under its key, the feed, the event."""
 ACCOUNT = """SELECT a.password_hash, u.id AS user_id, u.clinic_id, u.security_version
 FROM accounts a JOIN users u ON u.account_id = a.id
 WHERE a.email_blind = %(blind)s AND u.disabled_at IS NULL AND u.deleted_at IS NULL"""
@@ -68,10 +82,18 @@ TOKEN = """INSERT INTO refresh_tokens (hash, sign_in_id, created_at)
 VALUES (%(hash)s, %(sign_in)s, %(now)s)"""
 
 
-def answer(select: str, patient: str, many: bool, audited: bool, written: str = "") -> str:
+def answer(
+    select: str,
+    patient: str,
+    many: bool,
+    audited: bool,
+    written: str = "",
+    more: Mapping[str, str] = NOTHING,
+) -> str:
     """One statement: the records as JSON and, `audited`, the event and whom it touched.
 
-    `patient` is the SQL of the patient's id, in terms of a record `r` or of a bound value.
+    `patient` is the SQL of the patient's id, in terms of a record `r` or of a bound value. `more`
+    are further writes, by a name of one letter.
     """
     parts = [f"written AS ({written})"] if written else []
     parts.append(f"r AS ({select})")
@@ -79,6 +101,7 @@ def answer(select: str, patient: str, many: bool, audited: bool, written: str = 
         parts.append(f"e AS ({EVENT} SELECT {EVENT_VALUES})")
         whom = f"SELECT %(clinic)s, %(event)s, {patient}" + (" FROM r" if "r." in patient else "")
         parts.append(f"t AS ({TOUCHED} {whom})")
+    parts += [f"{name} AS ({insert})" for name, insert in more.items()]
     rows = "coalesce(json_agg(row_to_json(r)), '[]')" if many else "row_to_json(r)"
     return f"WITH {', '.join(parts)} SELECT {rows}::text FROM r"
 

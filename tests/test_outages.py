@@ -16,7 +16,7 @@ from flask import Flask
 from sqlalchemy import Engine, event, make_url, text
 
 from api import config, db
-from api.db import engines
+from api.db import engines, trips
 from tests import outages
 from tests.builders import Scene
 from tests.conftest import use_database
@@ -53,8 +53,11 @@ def all_taken(pools: list[Engine]) -> Iterator[None]:
         for pool in pools:
             size = pool.pool.size() + pool.pool._max_overflow  # type: ignore[attr-defined]
             for _ in range(size):
-                connection = pool.raw_connection()
-                held.callback(connection.close)
+                if pool is db.one_trip_pool():
+                    lines = trips._lines(pool)
+                    held.callback(lines.put_back, lines.take())
+                else:
+                    held.callback(pool.raw_connection().close)
         yield
 
 

@@ -7,10 +7,12 @@ import stat
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from enum import StrEnum
 from hashlib import sha256
 from hmac import new as hmac
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import orjson
@@ -19,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given, strategies as st
+from sqlalchemy.sql import quoted_name
 
 from api import config, db, field_keys, vault
 from api.db import sealing
@@ -57,7 +60,12 @@ def test_what_is_sealed_opens_again(plain: str, purpose: str) -> None:
     assert vault.unseal_bytes(sealed, PLACE, ROW, CLINIC, purpose) == plain.encode()
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts, st.lists))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts,
+        lambda inner: st.lists(inner) | st.dictionaries(texts, inner),
+    )
+)
 def test_any_json_value_opens_again(value: Any) -> None:
     sealed = vault.seal_json(value, PLACE, ROW, CLINIC)
     assert vault.unseal_json(sealed, PLACE, ROW, CLINIC) == value
@@ -67,6 +75,34 @@ def test_json_is_sealed_compact_in_its_own_signs_and_ids_as_words() -> None:
     one = uuid4()
     sealed = vault.seal_json({"a": "ä", "b": [1, one]}, PLACE, ROW, CLINIC)
     assert vault.unseal(sealed, PLACE, ROW, CLINIC) == f'{{"a":"ä","b":[1,"{one}"]}}'
+
+
+class Kind(StrEnum):
+    SNOW = "snow"
+
+
+class Pair(NamedTuple):
+    a: int
+    b: int
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (datetime(2026, 11, 27, 9, 5, tzinfo=UTC), '"2026-11-27 09:05:00+00:00"'),
+        (date(2026, 11, 27), '"2026-11-27"'),
+        ({quoted_name("a", None): Kind.SNOW}, '{"a":"snow"}'),
+        ({Kind.SNOW: 1}, '{"snow":1}'),
+        ({1: True}, '{"1":true}'),
+        (2**70, str(2**70)),
+        (Pair(1, 2), "[1,2]"),
+        ((1, [2]), "[1,[2]]"),
+        (Path("snow"), '"snow"'),
+    ],
+)
+def test_what_json_has_not_is_sealed_as_its_text(value: Any, told: str) -> None:
+    sealed = vault.seal_json(value, PLACE, ROW, CLINIC)
+    assert vault.unseal(sealed, PLACE, ROW, CLINIC) == told
 
 
 @pytest.mark.parametrize("purpose", [vault.SEAL, vault.PSYCHOTHERAPY])

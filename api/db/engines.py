@@ -15,6 +15,11 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from api.config import settings
 from api.db import walls
 
+FREE_S = 2.0
+"""Seconds that somebody waits for a free line."""
+SPARE, OLD_S = 2, 1800.0
+"""How many lines there may be beside one for each thread, and how many seconds old one may grow
+(PostgreSQL)."""
 TURN_S = 5.0
 """Seconds that a transaction on SQLite waits for its turn."""
 TURN_LOOK_S = (0.0005, 0.004)
@@ -40,7 +45,7 @@ def make_engine(
             url,
             pool_size=pool,
             max_overflow=pool,
-            pool_timeout=2,
+            pool_timeout=FREE_S,
             hide_parameters=True,  # an error's text must not quote what was written
             json_deserializer=orjson.loads,
         )
@@ -50,9 +55,9 @@ def make_engine(
     engine = create_engine(
         url,
         pool_size=pool,
-        max_overflow=2,
-        pool_timeout=2,
-        pool_recycle=1800,
+        max_overflow=SPARE,
+        pool_timeout=FREE_S,
+        pool_recycle=int(OLD_S),
         hide_parameters=True,  # an error's text must not quote what was written
         json_deserializer=orjson.loads,
         **more,
@@ -80,17 +85,24 @@ def _leave_begin_to_us(connection: Any, record: Any) -> None:
 def _refuse_ended(connection: Any, record: Any, _proxy: Any) -> None:
     """A line that ended while nobody used it is replaced before a request is put on it.
 
-    Looks without a trip: what PostgreSQL said when it ended the line comes first, its end second.
     One that was made just now is not looked at: were it refused too, the pool would give up with
     an error that is none of the database's.
     """
-    if record.info.pop("fresh", False):
-        return
+    if not record.info.pop("fresh", False) and has_ended(connection.pgconn):
+        raise DisconnectionError
+
+
+def has_ended(libpq: Any) -> bool:
+    """Whether PostgreSQL ended a line while nobody used it.
+
+    Looks without a trip: what the server said when it ended the line comes first, its end second.
+    """
     try:
-        connection.pgconn.consume_input()
-        connection.pgconn.consume_input()
-    except psycopg.Error as problem:
-        raise DisconnectionError from problem
+        libpq.consume_input()
+        libpq.consume_input()
+    except psycopg.Error:
+        return True
+    return False
 
 
 def _begin_postgres(connection: Connection) -> None:

@@ -4,9 +4,13 @@ They use the driver's wrapper of libpq and its adapters, without its cursor; wha
 `benchmarks/README.md`.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock, Semaphore
+from time import monotonic
 from typing import Any
 
 import orjson
@@ -15,11 +19,12 @@ from psycopg import errors
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.types.json import Json
-from sqlalchemy import Select
+from sqlalchemy import Engine, Select, event
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 
-from api.db.engines import one_trip_pool, watchers
+from api.config import settings
+from api.db.engines import FREE_S, OLD_S, SPARE, has_ended, one_trip_pool, watchers
 from api.paging import Values
 
 PREPARED = 200
@@ -58,22 +63,20 @@ def sent(trip: Trip, values: Iterable[Any]) -> list[Any]:
     """The same for values in the order of the statement."""
     pool = one_trip_pool()
     assert pool is not None
+    lines = _lines(pool)
     try:
-        connection = pool.raw_connection()
+        line = lines.take()
+        try:
+            for watcher in watchers:
+                watcher(trip.text)
+            rows = line.ask(trip.query, [*map(_given, values)])
+        except BaseException:
+            lines.give_up(line)  # what it has prepared may be what was refused
+            raise
     except psycopg.Error as problem:
         raise _told(trip, problem) from problem
-    try:
-        line: Line = connection.info.get("line") or Line(connection.driver_connection)
-        connection.info["line"] = line
-        for watcher in watchers:
-            watcher(trip.text)
-        try:
-            return line.ask(trip.query, [*map(_given, values)])
-        except psycopg.Error as problem:
-            connection.invalidate()  # what it has prepared may be what was refused
-            raise _told(trip, problem) from problem
-    finally:
-        connection.close()
+    lines.put_back(line)
+    return rows
 
 
 def _told(trip: Trip, problem: psycopg.Error) -> Exception:
@@ -89,7 +92,9 @@ def _given(value: Any) -> Any:
 class Line:
     """One connection: what it has prepared, and how values go over it and come back."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, lent: Any = None) -> None:
+        self.lent = lent
+        self.old_at = monotonic() + OLD_S
         self.libpq = connection.pgconn
         self.adapting = Transformer(connection)
         self.prepared: OrderedDict[tuple[bytes, tuple[int, ...]], bytes] = OrderedDict()
@@ -99,6 +104,11 @@ class Line:
     def is_free(self) -> bool:
         """Whether nothing is under way, and the server is still there."""
         return bool(self.libpq.transaction_status == TransactionStatus.IDLE)
+
+    def close(self) -> None:
+        """End it, and leave its place in the engine's pool."""
+        self.lent.invalidate()
+        self.lent.close()
 
     def ask(self, query: bytes, values: list[Any]) -> list[tuple[Any, ...]]:
         """The rows that are answered; raises `psycopg.Error`."""
@@ -137,3 +147,71 @@ class Line:
             if not self.is_free:
                 raise psycopg.OperationalError(answer.get_error_message())
             raise errors.error_from_result(answer)
+
+
+class Lines:
+    """The lines of an engine, each asked by one at a time; the one put back last is taken first.
+
+    The engine's pool makes and ends them. They stay here between two requests, for its own lending
+    does much that a statement in one trip needs not; what that is worth: `benchmarks/README.md`.
+    """
+
+    def __init__(self, pool: Engine) -> None:
+        self.pool = pool
+        self.places = Semaphore(settings().threads + SPARE)
+        self.idle: deque[Line] = deque()
+        event.listen(pool, "engine_disposed", lambda _pool: self.end())
+
+    def take(self) -> Line:
+        """A line that is there; raises `psycopg.Error` when none can be made, and SQLAlchemy's
+        `TimeoutError` when none is free."""
+        if not self.places.acquire(timeout=FREE_S):
+            raise PoolTimeout(f"no line was free within {FREE_S} s")
+        try:
+            return self._waiting() or self._made()
+        except BaseException:
+            self.places.release()
+            raise
+
+    def _waiting(self) -> Line | None:
+        """One that waits to be asked; those that can't be any more are closed."""
+        while True:
+            try:
+                line = self.idle.pop()
+            except IndexError:
+                return None
+            if monotonic() < line.old_at and not has_ended(line.libpq):
+                return line
+            line.close()
+
+    def _made(self) -> Line:
+        lent = self.pool.raw_connection()
+        return Line(lent.driver_connection, lent)
+
+    def put_back(self, line: Line) -> None:
+        """Let others take it."""
+        self.idle.append(line)
+        self.places.release()
+
+    def give_up(self, line: Line) -> None:
+        """Close it; another one may be made in its place."""
+        try:
+            line.close()
+        finally:
+            self.places.release()
+
+    def end(self) -> None:
+        """Close those that nobody uses."""
+        with suppress(IndexError):
+            while True:
+                self.idle.pop().close()
+
+
+_making = Lock()
+_made_of = lru_cache(8)(Lines)
+
+
+def _lines(pool: Engine) -> Lines:
+    """The lines of an engine; of many who ask first, one makes them."""
+    with _making:
+        return _made_of(pool)

@@ -70,10 +70,7 @@ class Hot:
         if not rows:
             raise NotSignedIn("The sign-in has ended.")
         trail.begin(self.about.action).written = self.about.audited
-        said = loads(rows[0][0])
-        for name in ("auth_time", "seen_at"):
-            said[name] = datetime.fromisoformat(said[name])
-        said["own_patient_id"] = said["own_patient_id"] and UUID(said["own_patient_id"])
+        said = _said(rows[0][: -len(names)])
         self._refuse_unless_seen(actor, said)
         return self._opened(names, rows), said.get("chart")
 
@@ -127,6 +124,18 @@ class Hot:
 
     def _mine(self, actor: Actor) -> Select[Any]:
         return self.records.where(self.about.table.c.clinic_id == actor.clinic_id)
+
+
+def _said(front: Sequence[Any]) -> Values:
+    """Who is signed in and whether they saw anything: of one record by columns, of a page as JSON,
+    so that fifty records do not repeat it."""
+    if len(front) > 1:
+        columns = dict(zip((*SIGN_IN, "seen"), front, strict=True))
+        return columns | {"privileges": loads(columns["privileges"])}
+    said: Values = loads(front[0])
+    for name in ("auth_time", "seen_at"):
+        said[name] = datetime.fromisoformat(said[name])
+    return said | {"own_patient_id": said["own_patient_id"] and UUID(said["own_patient_id"])}
 
 
 def is_alone(on_sqlite_too: bool) -> bool:

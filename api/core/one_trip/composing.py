@@ -2,7 +2,8 @@
 
 Every part takes its rows from the one before it: no sign-in, no record, no event; and each names
 the clinic to the database before it reads (`api/db/walls.py`). Who is signed in
-comes back as one JSON text beside each record, so that fifty records do not repeat its columns.
+comes back beside the one record, column by column, and beside those of a page as one JSON text, so
+that fifty records do not repeat it.
 """
 
 from collections.abc import Sequence
@@ -79,8 +80,8 @@ class PageOf:
 def compose(about: Subject, records: Select[Any], page: PageOf | None = None) -> Select[Any]:
     """The whole statement around a select of `records`: one by its id, or a page.
 
-    Its first column says who is signed in and whether they saw anything, as JSON; then come the
-    columns of the records. No row: nobody is signed in.
+    It begins with who is signed in and whether they saw anything (columns, and JSON for a page);
+    then come the columns of the records. No row: nobody is signed in.
     """
     who = _who()
     chart = _chart(about, who)
@@ -89,10 +90,12 @@ def compose(about: Subject, records: Select[Any], page: PageOf | None = None) ->
     seen = _outcome(about.action, who, opened)
     shown = chart if chart is not None else _shown(about, rows, page)
     ordered = [_again(key, rows) for key in (page.order if page else ())]
-    whole = select(_said(who, seen, chart if about.of_chart else None), *rows.c).select_from(
-        who.outerjoin(rows, true())
-    )
-    written = [_event(about, who, seen), _touched(who, shown)] if about.audited else []
+    front: list[Any] = [*(who.c[name] for name in SIGN_IN), seen.label("seen")]
+    if page is not None:
+        front = [_said(who, seen, chart if about.of_chart else None)]
+    whole = select(*front, *rows.c).select_from(who.outerjoin(rows, true()))
+    several = page is not None and chart is None
+    written = [_event(about, who, seen), _touched(who, shown, several)] if about.audited else []
     return whole.order_by(*ordered).add_cte(*written)
 
 
@@ -265,8 +268,10 @@ def _again(key: Any, rows: CTE) -> Any:
     return there if column is key else there.desc()
 
 
-def _touched(who: CTE, shown: Any) -> CTE:
-    chosen = select(who.c.clinic_id, EVENT_ID.label("event_id"), shown.c.patient_id).distinct()
+def _touched(who: CTE, shown: Any, several: bool) -> CTE:
+    """Whom the event touches; of `several` records some may be of one chart."""
+    chosen = select(who.c.clinic_id, EVENT_ID.label("event_id"), shown.c.patient_id)
+    chosen = chosen.distinct() if several else chosen
     return (
         audit_event_patients.insert()
         .from_select(["clinic_id", "event_id", "patient_id"], chosen)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+from api.core.outcomes import change
+
 SEXES: Final = ("female", "male", "unknown")
 """Whom a threshold may tell apart; whoever is neither female nor male counts as unknown."""
 UNKNOWN: Final = "unknown"
@@ -209,6 +211,11 @@ class Instrument:
     def scored_items(self) -> tuple[Item, ...]:
         """The items that count towards the total."""
         return tuple(item for item in self.items if item.scored)
+
+    @cached_property
+    def change_rules(self) -> change.Rules:
+        """What its change is judged by."""
+        return change.rules_of(self.definition)
 
     @cached_property
     def asks_for_sex(self) -> bool:

@@ -62,15 +62,16 @@ def score(instrument: Instrument, answers: Answers, sex: str = UNKNOWN) -> dict[
     `tier` and `tier_upper`, and one entry for each provisional syndrome. A total, band, subscale
     or syndrome is null where an item it needs is missing. Raises `BadAnswer`.
     """
+    said = readable(instrument, answers)
     bad = problems(instrument, answers)
     if bad:
-        raise BadAnswer(bad, safety_signals(instrument, answers))
-    given = with_skipped(instrument, readable(instrument, answers))
+        raise BadAnswer(bad, _signals(instrument, said))
+    given = with_skipped(instrument, said)
     values = scored_values(instrument.scored_items, given)
     figures = _figures(instrument, given, values, sex) | _subscales(instrument, values)
     certain = _certain(instrument, figures, sex)
     concluded = {one.code: _concluded(instrument, one, given) for one in instrument.derived}
-    flags = certain | {rule.flag for rule in safety_signals(instrument, answers)}
+    flags = certain | {rule.flag for rule in _signals(instrument, said)}
     flags |= {d.code for d in instrument.derived if _is_raised(d, concluded[d.code], certain)}
     shown = {one.code: concluded[one.code] for one in instrument.derived if not one.is_flag}
     return figures | shown | {"flags": sorted(flags)}
@@ -81,7 +82,10 @@ def safety_signals(instrument: Instrument, answers: Answers) -> list[SafetyRule]
 
     Answers that can't be read count as missing, so that this also serves a refused form.
     """
-    said = readable(instrument, answers)
+    return _signals(instrument, readable(instrument, answers))
+
+
+def _signals(instrument: Instrument, said: Given) -> list[SafetyRule]:
     if instrument.scoring.method == methods.TIER:
         tier, gaps = tiers.tier_of(instrument, said), tiers.unanswered(instrument, said)
         return [
