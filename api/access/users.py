@@ -1,5 +1,6 @@
 """People who sign in: accounts with their password, and users, one for each clinic and role."""
 
+import logging
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from argon2.exceptions import VerificationError, VerifyMismatchError
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -157,6 +158,7 @@ password_resets = Table(
 )
 """One-time tokens; without an account it is the trace of a wish for an address that has none."""
 
+log = logging.getLogger("freshtrail")
 _hashing = BoundedSemaphore(2)
 """One hash per core at a time: each takes 46 MiB."""
 MAX_WAIT_S = 3
@@ -189,12 +191,19 @@ def hash_password(password: str) -> str:
 
 
 def is_password(password: str, hashed: str | None) -> bool:
-    """Whether it is the password; takes as long for an account that does not exist."""
+    """Whether it is the password; takes as long for an account that does not exist.
+
+    Nothing is that of what is no hash. Raises `Unavailable` where it can't be found out: no memory
+    is left for it, or the hash is damaged.
+    """
     with _turn():
         try:
             return _hasher().verify(hashed or _nobody(), password) and hashed is not None
-        except (VerifyMismatchError, InvalidHashError):
+        except (VerifyMismatchError, ValueError):
             return False
+        except VerificationError as problem:
+            log.error("a password could not be checked: %s", problem)
+            raise Unavailable("The password can't be checked now.") from problem
 
 
 def is_weak(hashed: str) -> bool:

@@ -65,6 +65,28 @@ def test_no_password_is_that_of_nobody_or_of_what_is_no_hash(hashed: str | None)
         assert people.is_password(password, hashed) is False
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda hashed: hashed[:-6],
+        lambda hashed: hashed[:40],
+        lambda hashed: hashed[:-4] + "!!!!",
+        lambda hashed: hashed.replace("m=47104", "m=1"),
+        lambda hashed: hashed.replace("m=47104", "m=4294967295"),
+        lambda hashed: hashed.replace("$argon2id", "ä$argon2id"),
+        lambda hashed: hashed.replace("t=1", "t=x"),
+    ],
+)
+def test_a_damaged_hash_is_nobodys_password_or_cannot_be_checked(
+    damage: Callable[[str], str],
+) -> None:
+    try:
+        assert people.is_password(GOOD, damage(people.hash_password(GOOD))) is False
+    except Unavailable as told:
+        assert "checked" in told.detail
+    assert people.is_password(GOOD, people.hash_password(GOOD))
+
+
 def test_for_nobody_a_password_is_hashed_as_for_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[str] = []
     real = PasswordHasher.verify
