@@ -3,7 +3,8 @@
 `python -m tests.faults` (`make faults`) kills a hundred times each: workers of the server, its
 master, PostgreSQL's postmaster, one of its backends; and the server on SQLite. Twenty writers go on
 meanwhile, each sending again under the same `Idempotency-Key` what was not answered. After that no
-answered write is missing, none is there twice, and each left its event in the trail.
+answered write is missing, none is there twice, and each left its event in the trail; `audit verify`
+finds nothing touched after each kind of kill, while the writers write on.
 FAULT_KILLS=N kills N times each, FAULT_SEED=N at other moments. After a kill nobody may wait for
 longer than 5 s to be answered; FAULT_RECOVERED_S=N says otherwise, where others use the machine.
 """
@@ -26,6 +27,8 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
+from sqlalchemy import create_engine, text
+
 from tests import fuzz, postgres
 
 PATIENT = "patient@demo.example"
@@ -38,6 +41,7 @@ RECOVERED_S = float(os.environ.get("FAULT_RECOVERED_S", "5"))
 OLD_S = 6
 """A worker that dies sooner makes the server give up, and wait for who starts it anew."""
 SERVE = (str(fuzz.BIN / "flask"), "--app", "wsgi", "serve")
+VERIFY = (str(fuzz.BIN / "flask"), "--app", "wsgi", "audit", "verify")
 
 
 class Lost(AssertionError):
@@ -55,14 +59,17 @@ class Server:
     tree: Path | None = None
     serve: tuple[str, ...] = SERVE
 
-    def start(self) -> None:
-        """Start it and wait until it is ready."""
+    def environ(self) -> dict[str, str]:
+        """What it is told, and every command that looks at its clinic."""
         env = os.environ | {"FRESHTRAIL_MODE": "demo", "FRESHTRAIL_DATA": str(self.folder)}
         env |= {"PORT": str(self.port), "DATABASE_URL": self.url, "RATE_SIGN_IN": "1000000"}
         env |= {name: "1000000" for name in ("RATE_PER_PRINCIPAL", "RATE_PER_CLINIC")}
         env |= {"WEB_WORKERS": str(WORKERS), "MIGRATION_DATABASE_URL": ""}
-        env["RESEARCH_DATABASE_URL"] = ""
-        quiet = subprocess.DEVNULL
+        return env | {"RESEARCH_DATABASE_URL": ""}
+
+    def start(self) -> None:
+        """Start it and wait until it is ready."""
+        quiet, env = subprocess.DEVNULL, self.environ()
         self.process = subprocess.Popen(
             self.serve, env=env, stdout=quiet, stderr=quiet, start_new_session=True, cwd=self.tree
         )
@@ -71,6 +78,26 @@ class Server:
     def has_ended(self) -> bool:
         """Whether it gave up by itself, as it does when a worker dies twice within seconds."""
         return self.process is not None and self.process.poll() is not None
+
+    def verify_trail(self) -> str:
+        """What `audit verify` says of its chains; raises `Lost` unless nothing was touched."""
+        told = subprocess.run(VERIFY, env=self.environ(), capture_output=True, text=True)
+        if told.returncode != 0:
+            raise Lost(f"audit verify: {told.returncode}, {told.stdout}{told.stderr[-500:]}")
+        return told.stdout.strip()
+
+    def events(self) -> int:
+        """For how many moments the trail has the event of their making."""
+        file = f"sqlite:///{self.folder / 'freshtrail.sqlite'}"
+        engine = create_engine(self.url or file)
+        asked = text(
+            "SELECT count(DISTINCT record_id) FROM audit_events"
+            " WHERE action = 'moment:notice' AND outcome = 'ok'"
+        )
+        with engine.connect() as connection:
+            found = int(connection.execute(asked).scalar_one())
+        engine.dispose()
+        return found
 
     def kill(self) -> None:
         """Kill all of it at once."""
@@ -218,7 +245,9 @@ def judge(writers: Writers) -> str:
     doubled = [said for said, ids in ours.items() if len(ids) > 1]
     if missing or doubled:
         raise Lost(f"{len(missing)} lost, {len(doubled)} twice: {(missing + doubled)[:5]}")
-    return f"{len(writers.answered)} answered, 0 lost, 0 twice"
+    if (told := writers.server.events()) < len(ours):
+        raise Lost(f"{len(ours) - told} without their event")
+    return f"{len(writers.answered)} answered, each with its event; 0 lost, 0 twice"
 
 
 def walk(writers: Writers) -> Iterator[dict[str, Any]]:
@@ -267,6 +296,7 @@ def on_sqlite(kills: int, seed: int, within: float = GIVE_UP_S) -> Iterator[str]
             ("the server", _all_of(writers.server)),
         ):
             yield _told(f"SQLite, {name}", rounds(writers, kills, kill, chance), within)
+            yield f"the trail holds: {writers.server.verify_trail()}"
         yield judge(writers)
 
 
@@ -282,6 +312,7 @@ def on_postgres(kills: int, seed: int, within: float = GIVE_UP_S) -> Iterator[st
                 ("the postmaster", cluster.kill),
             ):
                 yield _told(f"PostgreSQL, {name}", rounds(writers, kills, kill, chance), within)
+                yield f"the trail holds: {writers.server.verify_trail()}"
             yield judge(writers)
     finally:
         cluster.stop()

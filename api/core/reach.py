@@ -52,8 +52,9 @@ def _begun(c: Any, since: datetime) -> list[ColumnElement[bool]]:
 
 
 def _first_id(since: datetime) -> UUID:
-    """The least id that a record of that moment can bear: a UUIDv7 begins with its time."""
-    return UUID(int=int(since.timestamp() * 1000) << 80)
+    """The least id that a record of that moment can bear: a UUIDv7 begins with its time, from 1970
+    on."""
+    return UUID(int=max(0, int(since.timestamp() * 1000)) << 80)
 
 
 def left(reader: Actor, granted: Grant, since: datetime) -> Select[Any]:

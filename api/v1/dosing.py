@@ -8,7 +8,7 @@ from api.access.policies import Actor
 from api.core.treatment import dosing
 from api.core.treatment.dosing.vocabulary import DOSE, EVENT, PHASE, RATING, TYPES, VITALS
 from api.paging import Listing, Values
-from api.v1.forms import Ask, Choice, point_out
+from api.v1.forms import Ask, Choice, point_out, writable
 from api.v1.ledger_forms import (
     ITEMS,
     AdverseEventSchema,
@@ -151,7 +151,7 @@ def _read(entry: Any) -> Values:
     """An entry of a batch as its form reads it, or what is wrong with it."""
     told = entry if isinstance(entry, dict) else {}
     event_id = told.get("client_event_id")
-    item: Values = {"client_event_id": event_id if isinstance(event_id, str) else None}
+    item: Values = {"client_event_id": writable(event_id) if isinstance(event_id, str) else None}
     form = FORMS.get(told["type"]) if isinstance(told.get("type"), str) else None
     if form is None:
         wrong = {"pointer": "/type", "detail": f"Must be one of: {', '.join(TYPES)}."}

@@ -231,10 +231,20 @@ def shown(field: Any, nullable: bool = False, **kwargs: Any) -> Any:
     return field(required=True, allow_none=nullable, **kwargs)
 
 
+MAX_POINTER = 500
+"""How much of a name that was sent is told again."""
+
+
+def writable(text: str) -> str:
+    """Text that can be written down whatever was sent: what has no encoding is a `?`."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def point_out(messages: Mapping[Any, Any] | list[Any], at: str = "") -> list[tuple[str, str]]:
-    """Marshmallow's nested messages as flat (JSON pointer, detail) pairs."""
+    """Marshmallow's nested messages as flat (JSON pointer, detail) pairs, fit to be answered."""
     if isinstance(messages, list):
-        return [(at or "/", str(message)) for message in messages]
+        where = writable(at[:MAX_POINTER]) or "/"
+        return [(where, writable(str(message))) for message in messages]
     pairs: list[tuple[str, str]] = []
     for key, inner in messages.items():
         step = "" if key == "_schema" else "/" + str(key).replace("~", "~0").replace("/", "~1")

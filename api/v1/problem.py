@@ -7,6 +7,7 @@ from flask import Response, g
 from werkzeug.exceptions import HTTPException
 
 from api.errors import Invalid, NotSignedIn, Refusal
+from api.v1.forms import MAX_POINTER, writable
 
 TYPE = "urn:freshtrail:problem:"
 STATUS = {
@@ -28,7 +29,6 @@ STATUS = {
     "unexpected": (500, "Something went wrong here"),
     "unavailable": (503, "Not available just now"),
 }
-MAX_POINTER = 500
 FROM_HTTP = {
     400: "unreadable",
     404: "not_found",
@@ -43,7 +43,7 @@ def from_refusal(refusal: Refusal) -> Response:
     body: dict[str, Any] = {k: v for k, v in refusal.extras.items() if v is not None}
     if isinstance(refusal, Invalid):
         body["errors"] = [
-            {"pointer": _safe(at[:MAX_POINTER]), "detail": _safe(said)}
+            {"pointer": writable(at[:MAX_POINTER]), "detail": writable(said)}
             for at, said in refusal.errors
         ]
     response = problem(refusal.kind, refusal.detail, body)
@@ -53,11 +53,6 @@ def from_refusal(refusal: Refusal) -> Response:
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     return response
-
-
-def _safe(text: str) -> str:
-    """Text that can be written down whatever names were sent: what has no encoding is a `?`."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _challenge(refusal: NotSignedIn) -> str:

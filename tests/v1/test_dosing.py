@@ -156,10 +156,14 @@ def test_a_batch_of_fourteen_sent_twice_is_stored_once_with_its_typo_named(
 def test_anything_may_stand_in_a_batch_and_nothing_breaks_it(call: Any, path: str) -> None:
     ct = call("CT")
     strange = [None, 3, "x", [], {}, {"type": 5}, {"type": "dose"}, {"type": "vitals", "x": 1}]
+    strange += [{"type": "vitals", "\ud800": 1}, {"client_event_id": "\ud800"}]
+    strange += [{"type": "dose", "client_event_id": "\udfff", "n" * 5000: 1}]
     answer = ct.post(f"{path}/ledger", {"entries": strange})
     assert answer.status_code == 200, answer.text
     assert {one["outcome"] for one in answer.json["results"]} == {"refused"}
     assert all(one["errors"] for one in answer.json["results"])
+    assert answer.json["results"][9]["client_event_id"] == "?"
+    assert len(answer.data) < 5000
     assert is_problem(ct.post(f"{path}/ledger", {"entries": []}), 422)
     assert is_problem(ct.post(f"{path}/ledger", {"entries": [{}] * 501}), 422)
     assert is_problem(ct.post(f"{path}/ledger", {"entries": {}}), 422)

@@ -85,6 +85,16 @@ def test_changes_since_a_time_come_with_tombstones_and_the_next_time(call: Any, 
     assert is_problem(call("CA").get(f"/patients/{gone['id']}"), 404)
 
 
+@pytest.mark.parametrize("since", ["1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z"])
+def test_changes_may_be_asked_for_since_before_there_were_any(
+    call: Any, chart: str, since: str
+) -> None:
+    mine = call("CT").get("/patients").json["items"]
+    assert mine == call("CT").get(f"/patients?updated_since={since}").json["items"]
+    for path in ("/sessions", f"{chart}/check-ins", "/alerts"):
+        assert call("CT").get(f"{path}?updated_since={since}").status_code == 200, path
+
+
 def test_the_request_id_is_echoed_or_made(call: Any, chart: str) -> None:
     for good in ("abc-123", "A" * 64):
         assert call("CT").get(chart, **{"X-Request-ID": good}).headers["X-Request-ID"] == good
