@@ -265,6 +265,7 @@ def _calm_the_collector() -> None:
 
 
 logs.prepare(settings().log_level)
+db.one_trip_pool()  # once, before there are threads that could each make one
 app = _with_commands(build())
 """What a WSGI server loads."""
 _calm_the_collector()

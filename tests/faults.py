@@ -26,6 +26,7 @@ from itertools import chain
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import create_engine, text
 
@@ -42,6 +43,7 @@ OLD_S = 6
 """A worker that dies sooner makes the server give up, and wait for who starts it anew."""
 SERVE = (str(fuzz.BIN / "flask"), "--app", "wsgi", "serve")
 VERIFY = (str(fuzz.BIN / "flask"), "--app", "wsgi", "audit", "verify")
+NONE_SEALED, UNSEALED = ": 0 sealed", "not sealed yet"
 
 
 class Lost(AssertionError):
@@ -79,23 +81,37 @@ class Server:
         """Whether it gave up by itself, as it does when a worker dies twice within seconds."""
         return self.process is not None and self.process.poll() is not None
 
-    def verify_trail(self) -> str:
-        """What `audit verify` says of its chains; raises `Lost` unless nothing was touched."""
-        told = subprocess.run(VERIFY, env=self.environ(), capture_output=True, text=True)
-        if told.returncode != 0:
-            raise Lost(f"audit verify: {told.returncode}, {told.stdout}{told.stderr[-500:]}")
-        return told.stdout.strip()
+    def verify_trail(self, wholly: bool = False) -> str:
+        """What `audit verify` says of its chains; raises `Lost` unless nothing was touched.
 
-    def events(self) -> int:
-        """For how many moments the trail has the event of their making."""
+        `wholly` waits until the worker has sealed the last event.
+        """
+        ends = time.monotonic() + GIVE_UP_S
+        while True:
+            told = subprocess.run(
+                VERIFY,
+                env=self.environ(),
+                cwd=self.tree,
+                capture_output=True,
+                text=True,
+                timeout=GIVE_UP_S,
+            )
+            said = told.stdout.strip()
+            if told.returncode != 0 or NONE_SEALED in said or time.monotonic() > ends:
+                raise Lost(f"audit verify: {told.returncode}, {said}{told.stderr[-500:]}")
+            if not wholly or UNSEALED not in said:
+                return said
+            time.sleep(1)
+
+    def told_of(self) -> set[UUID]:
+        """The moments of whose making the trail has the event."""
         file = f"sqlite:///{self.folder / 'freshtrail.sqlite'}"
         engine = create_engine(self.url or file)
         asked = text(
-            "SELECT count(DISTINCT record_id) FROM audit_events"
-            " WHERE action = 'moment:notice' AND outcome = 'ok'"
+            "SELECT record_id FROM audit_events WHERE action = 'moment:notice' AND outcome = 'ok'"
         )
         with engine.connect() as connection:
-            found = int(connection.execute(asked).scalar_one())
+            found = {UUID(str(one)) for one in connection.execute(asked).scalars()}
         engine.dispose()
         return found
 
@@ -245,8 +261,9 @@ def judge(writers: Writers) -> str:
     doubled = [said for said, ids in ours.items() if len(ids) > 1]
     if missing or doubled:
         raise Lost(f"{len(missing)} lost, {len(doubled)} twice: {(missing + doubled)[:5]}")
-    if (told := writers.server.events()) < len(ours):
-        raise Lost(f"{len(ours) - told} without their event")
+    made = {UUID(one) for ids in ours.values() for one in ids}
+    if alone := made - writers.server.told_of():
+        raise Lost(f"{len(alone)} without their event")
     return f"{len(writers.answered)} answered, each with its event; 0 lost, 0 twice"
 
 
@@ -298,6 +315,7 @@ def on_sqlite(kills: int, seed: int, within: float = GIVE_UP_S) -> Iterator[str]
             yield _told(f"SQLite, {name}", rounds(writers, kills, kill, chance), within)
             yield f"the trail holds: {writers.server.verify_trail()}"
         yield judge(writers)
+        yield f"the whole trail holds: {writers.server.verify_trail(wholly=True)}"
 
 
 def on_postgres(kills: int, seed: int, within: float = GIVE_UP_S) -> Iterator[str]:
@@ -314,6 +332,7 @@ def on_postgres(kills: int, seed: int, within: float = GIVE_UP_S) -> Iterator[st
                 yield _told(f"PostgreSQL, {name}", rounds(writers, kills, kill, chance), within)
                 yield f"the trail holds: {writers.server.verify_trail()}"
             yield judge(writers)
+            yield f"the whole trail holds: {writers.server.verify_trail(wholly=True)}"
     finally:
         cluster.stop()
 

@@ -167,7 +167,7 @@ def test_of_those_who_ask_first_one_makes_the_lines(
             made.append(self)
             super().__init__(pool)
 
-    monkeypatch.setattr(trips, "_made_of", lru_cache(8)(Slow))
+    monkeypatch.setattr(trips, "_made_of", lru_cache(1)(Slow))
     pool = db.one_trip_pool()
     assert pool is not None
 
@@ -200,6 +200,16 @@ def test_an_old_line_is_replaced(given_up: list[Any]) -> None:
     after = db.in_one_trip(pid, {})
     assert after != before and len(given_up) == 1
     assert db.in_one_trip(pid, {}) == after
+
+
+def test_old_lines_that_nobody_takes_are_closed(given_up: list[Any]) -> None:
+    lines, pid = kept(), db.prepare_trip(PID)
+    first, second = lines.take(), lines.take()
+    lines.put_back(first)
+    lines.put_back(second)
+    first.old_at = 0.0
+    assert db.in_one_trip(pid, {}) == [(second.libpq.backend_pid,)]
+    assert [*lines.idle] == [second] and len(given_up) == 1
 
 
 def test_lines_are_closed_with_their_engine(fresh: None, postgres_url: str) -> None:

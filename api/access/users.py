@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from argon2 import PasswordHasher
-from argon2.exceptions import VerificationError, VerifyMismatchError
+from argon2.exceptions import HashingError, VerificationError, VerifyMismatchError
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -186,8 +186,7 @@ def hash_password(password: str) -> str:
         raise Invalid([("/password", detail)])
     if is_guessable(password):
         raise Invalid([("/password", "This password is among the first to be guessed.")])
-    with _turn():
-        return _hasher().hash(password)
+    return hash_again(password)
 
 
 def is_password(password: str, hashed: str | None) -> bool:
@@ -202,7 +201,7 @@ def is_password(password: str, hashed: str | None) -> bool:
         except (VerifyMismatchError, ValueError):
             return False
         except VerificationError as problem:
-            log.error("a password could not be checked: %s", problem)
+            log.exception("a password could not be checked")
             raise Unavailable("The password can't be checked now.") from problem
 
 
@@ -212,9 +211,16 @@ def is_weak(hashed: str) -> bool:
 
 
 def hash_again(password: str) -> str:
-    """A hash as they are made now, of a password that was right; no rule for new ones is asked."""
+    """A hash as they are made now, of a password that was right; no rule for new ones is asked.
+
+    Raises `Unavailable` where none can be made, as without memory for it.
+    """
     with _turn():
-        return _hasher().hash(password)
+        try:
+            return _hasher().hash(password)
+        except HashingError as problem:
+            log.exception("a password could not be hashed")
+            raise Unavailable("The password can't be kept now.") from problem
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from threading import Lock, Semaphore
+from threading import BoundedSemaphore, Lock
 from time import monotonic
 from typing import Any
 
@@ -158,7 +158,7 @@ class Lines:
 
     def __init__(self, pool: Engine) -> None:
         self.pool = pool
-        self.places = Semaphore(settings().threads + SPARE)
+        self.places = BoundedSemaphore(settings().threads + SPARE)
         self.idle: deque[Line] = deque()
         event.listen(pool, "engine_disposed", lambda _pool: self.end())
 
@@ -189,8 +189,11 @@ class Lines:
         return Line(lent.driver_connection, lent)
 
     def put_back(self, line: Line) -> None:
-        """Let others take it."""
+        """Let others take it; the one that nobody took for longest is closed when it is old."""
         self.idle.append(line)
+        with suppress(IndexError):
+            if self.idle[0].old_at <= monotonic():
+                self.idle.popleft().close()
         self.places.release()
 
     def give_up(self, line: Line) -> None:
@@ -208,7 +211,7 @@ class Lines:
 
 
 _making = Lock()
-_made_of = lru_cache(8)(Lines)
+_made_of = lru_cache(1)(Lines)
 
 
 def _lines(pool: Engine) -> Lines:

@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-import orjson
 from flask import request
 
 from api.fhir.datatypes import Json
 from api.fhir.outcome import NotUnderstood, WrongMediaType
+from api.strict import read_object
 
 BODIES: Final = ("application/fhir+json", "application/json")
 MAX_PARAMETERS: Final = 1000
@@ -27,12 +27,8 @@ def asked() -> Pairs:
 
 
 def _parameters() -> list[Any]:
-    try:
-        body = orjson.loads(request.get_data(cache=True))
-    except ValueError:
-        raise NotUnderstood("The body is not JSON.") from None
-    is_right = isinstance(body, dict) and body.get("resourceType") == "Parameters"
-    there = body.get("parameter", []) if is_right else None
+    body = read_object(request.get_data(cache=True))
+    there = body.get("parameter", []) if body.get("resourceType") == "Parameters" else None
     if not isinstance(there, list) or len(there) > MAX_PARAMETERS:
         raise NotUnderstood("The body is a Parameters resource.")
     return there

@@ -23,6 +23,7 @@ from api.fhir.operation import BODIES
 from api.fhir.outcome import NotUnderstood, WrongMediaType
 from api.fhir.scopes import CREATE, DELETE, READ
 from api.fhir.subscription import CONTENT, FILTER, HEARTBEAT, HOOK, PAYLOAD, TOPICS
+from api.strict import read_object
 
 HEADER: Final = re.compile(r"(Authorization|X-[A-Za-z0-9-]{1,60}): ?([\x21-\x7e ]{1,2000})")
 MOST_HEADERS, MAX_WORDS = 5, 500
@@ -51,11 +52,8 @@ def _needs(client: Actor, name: str, letter: str) -> None:
 def _body() -> Json:
     if request.mimetype not in BODIES:
         raise WrongMediaType("Send a Subscription as application/fhir+json.")
-    try:
-        told = orjson.loads(request.get_data())
-    except ValueError:
-        raise NotUnderstood("The body is not JSON.") from None
-    if not isinstance(told, dict) or told.get("resourceType") != "Subscription":
+    told = read_object(request.get_data())
+    if told.get("resourceType") != "Subscription":
         raise NotUnderstood("The body is a Subscription.")
     return told
 

@@ -1,7 +1,7 @@
 """Purges: who may, when, what stops one, and what is left when one is done."""
 
 from dataclasses import replace as config_of
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -245,29 +245,39 @@ def test_a_hold_stops_it_whenever_it_is_placed(scene: Scene, when: str) -> None:
         assert [one["state"] for one in told] == ["held"]
 
 
-@pytest.mark.parametrize("lost", ["disabled", "another role"])
-@pytest.mark.parametrize("when", ["proposed", "approved"])
-def test_who_decided_and_may_no_longer_decides_nothing(scene: Scene, lost: str, when: str) -> None:
+LOST: dict[str, Any] = {
+    "disabled": {"disabled_at": datetime(2026, 1, 1, tzinfo=UTC)},
+    "deleted": {"deleted_at": datetime(2026, 1, 1, tzinfo=UTC)},
+    "another role": {"role": Role.CLINICIAN.value},
+}
+
+
+def lose(person: Any, how: str) -> None:
+    with db.transaction() as store:
+        store.execute(users.update().where(users.c.id == person.user_id).values(LOST[how]))
+
+
+@pytest.mark.parametrize("how", LOST)
+def test_who_proposed_and_may_no_longer_has_proposed_nothing(scene: Scene, how: str) -> None:
     chart = scene.patient["id"]
     with years_later():
-        first, second, third = (officer(scene) for _ in range(3))
-
-        def lose(one: Any) -> None:
-            gone: db.Values = {"disabled_at": clock.now()}
-            if lost != "disabled":
-                gone = {"role": Role.CLINICIAN.value}
-            with db.transaction() as store:
-                store.execute(users.update().where(users.c.id == one.user_id).values(gone))
-
+        first, second = officer(scene), officer(scene)
         row = propose(first, chart)
-        if when == "proposed":
-            lose(first)
-            assert missing(lambda: approve(second, row)) == ["entitled_proposer"]
-            withdraw(scene, second, row)
-            row = propose(second, chart)
-        approve(third, row)
+        lose(first, how)
+        assert missing(lambda: approve(second, row)) == ["entitled_proposer"]
+        withdraw(scene, second, row)
+        assert propose(second, chart)["state"] == "proposed"
+
+
+@pytest.mark.parametrize("how", LOST)
+@pytest.mark.parametrize("who", [0, 1])
+def test_who_decided_and_may_no_longer_removes_nothing(scene: Scene, who: int, how: str) -> None:
+    chart = scene.patient["id"]
+    with years_later():
+        people = officer(scene), officer(scene)
+        row = approve(people[1], propose(people[0], chart))
         before = held_of(scene.clinic_id, chart)
-        lose(third)
+        lose(people[who], how)
         work(scene)
         stopped = as_it_is(row)
         assert (stopped["state"], stopped["stopped_for"]) == ("stopped", "no_longer_entitled")

@@ -1,5 +1,6 @@
 """Subscriptions (R4 backport): rest-hook, by topic, ids alone, and only of what a client reads."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -370,3 +371,18 @@ def test_old_notifications_go_and_what_waits_or_is_young_stays(
     status = ehr.get(f"/Subscription/{one['id']}/$status").json["entry"][0]["resource"]
     told = {p["name"]: p for p in status["parameter"]}
     assert told["events-since-subscription-start"]["valueString"] == "1"
+
+
+@pytest.mark.parametrize("levels", [40, 600, 900, 5000])
+def test_a_body_nested_too_deep_is_refused(ehr: Client, scene: Scene, levels: int) -> None:
+    deep = '{"extension":' * levels + "1" + "}" * levels
+    asks = json.dumps(body("https://ehr.example/hook", channel={"extension": ["deep"]}))
+    parameters = '{"resourceType": "Parameters", "parameter": ["deep"]}'
+    for path, told in (
+        ("/Subscription", asks),
+        (f"/Patient/{scene.patient['id']}/$everything", parameters),
+    ):
+        nested = told.replace('"deep"', deep)
+        answer = ehr("POST", path, data=nested, content_type="application/fhir+json")
+        assert answer.status_code == 400, answer.text
+        assert answer.json["resourceType"] == "OperationOutcome"

@@ -1,16 +1,19 @@
 """Migrations go up and back on filled databases, and say what the tables say."""
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, create_engine, event as listening, inspect, text
+from sqlalchemy import Engine, create_engine, event as listening, inspect, select, text
+from sqlalchemy.exc import DBAPIError
 
-from api import db, schema
+from api import clock, db, schema
 from api.config import settings
+from api.core.purges.table import chart_purges
 from api.db import walls
 from tests import builders
 from tests.conftest import empty_database
@@ -51,6 +54,45 @@ def test_up_back_and_up_again_on_a_filled_database(other_database: None) -> None
     schema.upgrade()
     with db.transaction():
         builders.make_scene()
+
+
+def test_a_purge_keeps_its_rules_and_a_new_reason_its_way_back(other_database: None) -> None:
+    schema.upgrade()
+    with db.transaction():
+        scene = builders.make_scene()
+    stopped = purge_of(scene) | {"state": "stopped", "stopped_for": "no_longer_entitled"}
+    with db.within(scene.clinic_id), db.transaction() as store:
+        row = store.add(chart_purges, stopped)
+        store.add(chart_purges, purge_of(scene))
+    for wrong in (
+        {},  # a second one that is open
+        {"state": "stopped", "stopped_for": "snow"},
+        {"state": "snow"},
+        {"state": "withdrawn", "approved_by": scene["CT"].user_id},
+        {"state": "stopped", "began_at": clock.now()},
+    ):
+        with pytest.raises(DBAPIError), db.within(scene.clinic_id), db.transaction() as store:
+            store.add(chart_purges, purge_of(scene) | wrong)
+    for move, reason in (("0025", "chart_changed"), (schema.head(), "chart_changed")):
+        schema.move(move)
+        with db.within(scene.clinic_id), db.transaction() as store:
+            asked = select(chart_purges.c.stopped_for).where(chart_purges.c.id == row["id"])
+            assert store.execute(asked).scalar_one() == reason
+    with db.within(scene.clinic_id), db.transaction() as store:
+        store.add(chart_purges, stopped | {"id": db.new_id()})
+
+
+def purge_of(scene: builders.Scene) -> db.Values:
+    """A purge that was proposed."""
+    return {
+        "clinic_id": scene.clinic_id,
+        "patient_id": scene.patient["id"],
+        "state": "proposed",
+        "last_seen_on": date(2010, 1, 1),
+        "retained_until": date(2021, 1, 2),
+        "proposed_by": scene["CT"].user_id,
+        "expires_at": clock.now(),
+    }
 
 
 def test_a_failing_migration_leaves_nothing_behind(

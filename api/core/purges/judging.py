@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, exists, or_, select
 
-from api.access.policies import TABLE, Role
+from api.access.policies import roles
 from api.access.users import sign_ins, users
 from api.core import holds, retention
 from api.core.alerts import alerts
@@ -57,14 +57,16 @@ def hindrance(row: Values) -> str | None:
 
 
 def _are_entitled(row: Values) -> bool:
-    """Whether those who decided could still do so: neither disabled nor of another role since."""
+    """Whether those who decided could still do so: enabled, and of a role that may.
+
+    Until the transaction ends nobody disables them or gives them another role.
+    """
     u, by = users.c, {name: row[name] for name in DEEDS if row[name] is not None}
     works = (u.disabled_at.is_(None), u.deleted_at.is_(None))
     those = select(u.id, u.role).where(u.clinic_id == row["clinic_id"], u.id.in_(by.values()))
-    roles = {one["id"]: one["role"] for one in store().rows(those.where(*works))}
-    return all(
-        person in roles and Role(roles[person]) in TABLE[DEEDS[name]] for name, person in by.items()
-    )
+    held = those.where(*works).order_by(u.id).with_for_update(read=True)
+    role_of = {one["id"]: one["role"] for one in store().rows(held)}
+    return all(role_of.get(person) in roles(DEEDS[name]) for name, person in by.items())
 
 
 def _is_changed(clinic_id: UUID, charts: list[UUID], since: datetime) -> bool:
