@@ -104,11 +104,13 @@ class Server:
             time.sleep(1)
 
     def told_of(self) -> set[UUID]:
-        """The moments of whose making the trail has the event."""
+        """The moments of whose making the trail has the event; a repeat that was given the first
+        answer has one that names none."""
         file = f"sqlite:///{self.folder / 'freshtrail.sqlite'}"
         engine = create_engine(self.url or file)
         asked = text(
             "SELECT record_id FROM audit_events WHERE action = 'moment:notice' AND outcome = 'ok'"
+            " AND record_id IS NOT NULL"
         )
         with engine.connect() as connection:
             found = {UUID(str(one)) for one in connection.execute(asked).scalars()}

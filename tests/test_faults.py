@@ -32,8 +32,8 @@ def test_a_write_without_its_event_is_found(
     )
     with create_engine(f"sqlite:///{tmp_path / 'freshtrail.sqlite'}").begin() as there:
         there.execute(text("CREATE TABLE audit_events (record_id, action, outcome)"))
-        for number, outcome in ((1, "refused"), (2, "ok")):  # as many events as moments
-            one = {"id": UUID(int=number).hex, "outcome": outcome}
+        for number, outcome in ((1, "refused"), (2, "ok"), (None, "ok")):
+            one = {"id": number and UUID(int=number).hex, "outcome": outcome}
             there.execute(
                 text("INSERT INTO audit_events VALUES (:id, 'moment:notice', :outcome)"), one
             )
