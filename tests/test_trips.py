@@ -11,7 +11,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import HealthCheck, given, settings as drawing, strategies as st
 from psycopg.types.json import Json
 from sqlalchemy import String, Uuid, bindparam, event, literal_column, make_url, select
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError, TimeoutError as PoolTimeout
@@ -59,6 +59,7 @@ def test_values_go_and_come_as_they_do_by_the_drivers_cursor(
 ) -> None:
     line = trips.Line(connection)
 
+    @drawing(suppress_health_check=[HealthCheck.too_slow])
     @given(ROWS)
     def check(rows: list[tuple[Any, ...]]) -> None:
         for row in rows:
