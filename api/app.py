@@ -30,7 +30,7 @@ from api.v1.body import read_json
 from api.v1.forms import ID
 from api.v1.resource import Blueprint
 
-log = logging.getLogger("freshtrail")
+log, NOWHERE = logging.getLogger("freshtrail"), "/-/nowhere"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 HEEDED = (409, 412, 422, 428)
 """Refusals after which what a form says of somebody's safety is heard all the same."""
@@ -77,7 +77,8 @@ class Server(Flask):
         """The addresses of one request; no rule of ours asks for a host or a subdomain."""
         if request is None:
             return super().create_url_adapter(request)
-        return self.url_map.bind("", path_info=request.path, default_method=request.method)
+        path = NOWHERE if "\0" in request.path else request.path  # no text of PostgreSQL holds NUL
+        return self.url_map.bind("", path_info=path, default_method=request.method)
 
 
 def build() -> Flask:

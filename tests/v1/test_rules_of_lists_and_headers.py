@@ -95,6 +95,18 @@ def test_changes_may_be_asked_for_since_before_there_were_any(
         assert call("CT").get(f"{path}?updated_since={since}").status_code == 200, path
 
 
+@pytest.mark.parametrize("who", ["CA", "CT"])
+def test_an_address_with_nul_is_none(call: Any, who: str) -> None:
+    for method, path in (
+        ("PUT", "/instruments/%00/text"),
+        ("GET", "/instruments/phq-9%00"),
+        ("GET", "/instruments/a%00b/versions"),
+        ("GET", "/patients%00"),
+    ):
+        body = {"items": {}} if method == "PUT" else None
+        assert is_problem(call(who)(method, path, body), 404), path
+
+
 def test_the_request_id_is_echoed_or_made(call: Any, chart: str) -> None:
     for good in ("abc-123", "A" * 64):
         assert call("CT").get(chart, **{"X-Request-ID": good}).headers["X-Request-ID"] == good
