@@ -3,13 +3,11 @@
 import logging
 import re
 from typing import Any
-from uuid import UUID
 
 from flask import Flask, Response, g, request
 from flask_cors import CORS
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import BaseConverter, ValidationError
 
 from api import db, edge, watching
 from api.access import tokens
@@ -25,12 +23,12 @@ from api.core.treatment import sessions as _sessions  # noqa: F401
 from api.errors import Busy, Conflict, Refusal, Stale, Unavailable, Unreadable
 from api.fhir import door as fhir, outcome, smart
 from api.research import door as research
+from api.routing import IdConverter, Server
 from api.v1 import discovery, door as v1, pages, problem, quota, signin
 from api.v1.body import read_json
-from api.v1.forms import ID
 from api.v1.resource import Blueprint
 
-log, NOWHERE = logging.getLogger("freshtrail"), "/-/nowhere"
+log = logging.getLogger("freshtrail")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 HEEDED = (409, 412, 422, 428)
 """Refusals after which what a form says of somebody's safety is heard all the same."""
@@ -48,37 +46,6 @@ EXPOSED = [
     "Content-Disposition",
     "X-Request-ID",
 ]
-
-
-class IdConverter(BaseConverter):
-    """An id in a path: a UUID in canonical lower case; anything else is no such path."""
-
-    regex = ID.pattern
-
-    def to_python(self, value: str) -> UUID:
-        """The UUID."""
-        try:
-            return UUID(value)
-        except ValueError:
-            raise ValidationError from None
-
-
-class Server(Flask):
-    """Flask, without what it does at each request for servers of another kind.
-
-    What that is worth: `benchmarks/README.md`.
-    """
-
-    def ensure_sync(self, func: Any) -> Any:
-        """The function itself: none of ours is a coroutine."""
-        return func
-
-    def create_url_adapter(self, request: Any) -> Any:
-        """The addresses of one request; no rule of ours asks for a host or a subdomain."""
-        if request is None:
-            return super().create_url_adapter(request)
-        path = NOWHERE if "\0" in request.path else request.path  # no text of PostgreSQL holds NUL
-        return self.url_map.bind("", path_info=path, default_method=request.method)
 
 
 def build() -> Flask:
