@@ -1,7 +1,8 @@
 """Faults: server and database are killed under writers, and nothing that was answered is lost.
 
 `python -m tests.faults` (`make faults`) kills a hundred times each: workers of the server, its
-master, PostgreSQL's postmaster, one of its backends; and the server on SQLite. Twenty writers go on
+master, PostgreSQL's postmaster, one of its backends; and the server on SQLite. A worker is killed
+while all of them answer. Twenty writers go on
 meanwhile, each sending again under the same `Idempotency-Key` what was not answered. After that no
 answered write is missing, none is there twice, and each left its event in the trail; `audit verify`
 finds nothing touched after each kind of kill, while the writers write on.
@@ -28,6 +29,7 @@ from threading import Event, Lock, Thread
 from typing import Any
 from uuid import UUID
 
+import psutil  # type: ignore[import-untyped]
 from sqlalchemy import create_engine, text
 
 from tests import fuzz, postgres
@@ -43,6 +45,7 @@ OLD_S = 6
 """A worker that dies sooner makes the server give up, and wait for who starts it anew."""
 SERVE = (str(fuzz.BIN / "flask"), "--app", "wsgi", "serve")
 VERIFY = (str(fuzz.BIN / "flask"), "--app", "wsgi", "audit", "verify")
+LISTEN = psutil.CONN_LISTEN
 NONE_SEALED, UNSEALED = ": 0 sealed", "not sealed yet"
 
 
@@ -129,6 +132,10 @@ class Server:
         assert self.process is not None
         return next(pid for pid in children(self.process.pid) if "granian" in command(pid))
 
+    def is_up(self, pid: int) -> bool:
+        """Whether a worker answers, and has lived long enough to be killed."""
+        return age_s(pid) > OLD_S and answers(pid, self.port)
+
     def workers(self) -> list[int]:
         """The processes that answer."""
         return [pid for pid in children(self.master()) if "resource_tracker" not in command(pid)]
@@ -151,6 +158,14 @@ def command(pid: int) -> str:
     """The command line of a process."""
     told = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True)
     return told.stdout
+
+
+def answers(pid: int, port: int) -> bool:
+    """Whether a process listens on the port: a worker does once it has read all its code."""
+    with suppress(psutil.Error):
+        open_lines = psutil.Process(pid).net_connections("inet")
+        return any(one.status == LISTEN and one.laddr.port == port for one in open_lines)
+    return False
 
 
 def age_s(pid: int) -> int:
@@ -347,7 +362,7 @@ def _told(what: str, longest: float, within: float) -> str:
 
 def _a_worker(server: Server, chance: random.Random) -> Callable[[], None]:
     def kill() -> None:
-        while len(old := [pid for pid in server.workers() if age_s(pid) > OLD_S]) < WORKERS:
+        while len(old := [pid for pid in server.workers() if server.is_up(pid)]) < WORKERS:
             time.sleep(0.2)
         with suppress(ProcessLookupError):
             os.kill(chance.choice(old), signal.SIGKILL)
