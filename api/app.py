@@ -4,7 +4,7 @@ import logging
 import re
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
 from flask_cors import CORS
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
@@ -23,7 +23,7 @@ from api.core.treatment import sessions as _sessions  # noqa: F401
 from api.errors import Busy, Conflict, Refusal, Stale, Unavailable, Unreadable
 from api.fhir import door as fhir, outcome, smart
 from api.research import door as research
-from api.routing import IdConverter, Server
+from api.routing import IdConverter, Server, at_hand
 from api.v1 import discovery, door as v1, pages, problem, quota, signin
 from api.v1.body import read_json
 from api.v1.resource import Blueprint
@@ -80,36 +80,38 @@ def _offers(resources: tuple[Blueprint, ...]) -> dict[str, Any]:
 
 def _enter() -> None:
     """Who knocks, before anything of the body is read."""
-    given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if REQUEST_ID.fullmatch(given) else db.new_id().hex
+    asked, kept = at_hand()
+    given = asked.environ.get("HTTP_X_REQUEST_ID", "")
+    kept.request_id = given if REQUEST_ID.fullmatch(given) else db.new_id().hex
     trail.forget()
     db.walls.say(db.walls.NOBODY)
-    _look_at_host()
-    if request.method == "OPTIONS":
+    _look_at_host(asked)
+    if asked.method == "OPTIONS":
         return
-    if fhir.is_ours(request.path):
+    if fhir.is_ours(asked.path):
         _enter_by_fhir()
         return
-    offer = _app().extensions["offers"].get(request.endpoint)
+    offer = _app().extensions["offers"].get(asked.endpoint)
     if offer is None or offer.action is None:
         return
-    header = request.environ.get("HTTP_AUTHORIZATION")
-    g.actor = research.holder_of(header, g.request_id, request.remote_addr) if offer.keyed else None
-    g.actor = g.actor or _signed_in(header)
-    db.walls.say(db.Within(g.actor.clinic_id))
-    quota.spend(g.actor)
+    header = asked.environ.get("HTTP_AUTHORIZATION")
+    keyed = offer.keyed
+    holder = research.holder_of(header, kept.request_id, asked.remote_addr) if keyed else None
+    kept.actor = holder or _signed_in(header, asked, kept.request_id)
+    db.walls.say(db.Within(kept.actor.clinic_id))
+    quota.spend(kept.actor)
 
 
-def _signed_in(header: str | None) -> Actor:
+def _signed_in(header: str | None, asked: Request, request_id: str) -> Actor:
     """Who comes with an access token; their rights are not looked at yet."""
     claims = tokens.read(header)
     return Actor(
         sign_in_id=claims["sid"],
         user_id=claims["sub"],
         clinic_id=claims["clinic"],
-        door="research" if request.path.startswith(research.PREFIX) else "v1",
-        request_id=g.request_id,
-        client_ip=request.remote_addr,
+        door="research" if asked.path.startswith(research.PREFIX) else "v1",
+        request_id=request_id,
+        client_ip=asked.remote_addr,
     )
 
 
@@ -117,11 +119,11 @@ PROBES = ("/livez", "/readyz")
 """What those ask who look after the process: they know it by its address."""
 
 
-def _look_at_host() -> None:
+def _look_at_host(asked: Request) -> None:
     """Answer only to the names that are ours, where the settings say which."""
     hosts = settings().hosts
-    if hosts and request.path not in PROBES:
-        host = request.headers.get("Host", "").lower()
+    if hosts and asked.path not in PROBES:
+        host = asked.headers.get("Host", "").lower()
         if host not in hosts and host.rpartition(":")[0] not in hosts:
             raise Unreadable("This is not the address of this service.")
 
@@ -224,11 +226,13 @@ def _hear(heard: Any, actor: Actor) -> dict[str, Any] | None:
 
 
 def _dress(response: Response) -> Response:
-    told = [("X-Request-ID", getattr(g, "request_id", "")), *quota.told()]
-    request.environ[edge.OF_REQUEST] = told
-    if request.url_rule is not None:
-        request.environ[edge.ROUTE] = request.url_rule.rule
-    request.environ[edge.REQUEST_ID] = told[0][1]
+    asked, kept = at_hand()
+    told = [("X-Request-ID", getattr(kept, "request_id", "")), *quota.told()]
+    environ = asked.environ
+    environ[edge.OF_REQUEST] = told
+    if asked.url_rule is not None:
+        environ[edge.ROUTE] = asked.url_rule.rule
+    environ[edge.REQUEST_ID] = told[0][1]
     return response
 
 

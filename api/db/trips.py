@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from threading import BoundedSemaphore, Lock
+from queue import Empty, SimpleQueue
+from threading import Lock
 from time import monotonic
 from typing import Any
 
@@ -29,6 +30,7 @@ from api.paging import Values
 
 PREPARED = 200
 """How many statements one connection keeps prepared."""
+AS_JSON = (dict, list)
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def _told(trip: Trip, problem: psycopg.Error) -> Exception:
 
 def _given(value: Any) -> Any:
     """A value as the driver takes it."""
-    return Json(value, orjson.dumps) if isinstance(value, dict | list) else value
+    return Json(value, orjson.dumps) if isinstance(value, AS_JSON) else value
 
 
 class Line:
@@ -158,19 +160,23 @@ class Lines:
 
     def __init__(self, pool: Engine) -> None:
         self.pool = pool
-        self.places = BoundedSemaphore(settings().threads + SPARE)
+        self.places: SimpleQueue[None] = SimpleQueue()
+        for _ in range(settings().threads + SPARE):
+            self.places.put(None)
         self.idle: deque[Line] = deque()
         event.listen(pool, "engine_disposed", lambda _pool: self.end())
 
     def take(self) -> Line:
         """A line that is there; raises `psycopg.Error` when none can be made, and SQLAlchemy's
         `TimeoutError` when none is free."""
-        if not self.places.acquire(timeout=FREE_S):
-            raise PoolTimeout(f"no line was free within {FREE_S} s")
+        try:
+            self.places.get(timeout=FREE_S)
+        except Empty:
+            raise PoolTimeout(f"no line was free within {FREE_S} s") from None
         try:
             return self._waiting() or self._made()
         except BaseException:
-            self.places.release()
+            self.places.put(None)
             raise
 
     def _waiting(self) -> Line | None:
@@ -194,14 +200,14 @@ class Lines:
         with suppress(IndexError):
             if self.idle[0].old_at <= monotonic():
                 self.idle.popleft().close()
-        self.places.release()
+        self.places.put(None)
 
     def give_up(self, line: Line) -> None:
         """Close it; another one may be made in its place."""
         try:
             line.close()
         finally:
-            self.places.release()
+            self.places.put(None)
 
     def end(self) -> None:
         """Close those that nobody uses."""

@@ -1,8 +1,9 @@
 """How often one may ask: limits for a principal and for a clinic, told in every answer."""
 
 import time
-from functools import cache
+from functools import cache, lru_cache
 from threading import Lock
+from uuid import UUID
 
 from flask import g
 from limits import RateLimitItemPerMinute
@@ -44,6 +45,8 @@ class Counts(MemoryStorage):
 
 
 _counting = Lock()
+KNOWN = 4096
+"""How many names of counts are kept ready."""
 
 
 @cache
@@ -59,13 +62,20 @@ def _limit(whole: int) -> RateLimitItemPerMinute:
     return RateLimitItemPerMinute(max(1, whole // share))
 
 
+@lru_cache(KNOWN)
+def _key(limit: RateLimitItemPerMinute, who: UUID, *kind: str) -> str:
+    """Under what name somebody's requests are counted."""
+    return limit.key_for(*kind, str(who))
+
+
 def spend(actor: Actor) -> None:
     """Count this request; raises `TooMany` when principal or clinic has no more this minute."""
     limit, clinic = _limit(settings().rate_principal), _limit(settings().rate_clinic)
-    key = limit.key_for(str(actor.user_id))
-    count = _limiter().storage.incr(key, limit.get_expiry())
+    count_up, key = _limiter().storage.incr, _key(limit, actor.user_id)
+    count = count_up(key, limit.get_expiry())
     g.quota = (limit.amount, count, key)
-    if count > limit.amount or not _limiter().hit(clinic, "clinic", str(actor.clinic_id)):
+    of_clinic = _key(clinic, actor.clinic_id, "clinic")
+    if count > limit.amount or count_up(of_clinic, clinic.get_expiry()) > clinic.amount:
         raise TooMany("Slow down.", retry_after=_seconds(key))
 
 

@@ -112,8 +112,6 @@ class Json(Response):
     """
 
     def get_wsgi_headers(self, environ: Any) -> Headers:
-        """The headers as they are sent, for an answer with a body; else as the framework has it."""
-        if self.status_code not in (200, 201):
-            return super().get_wsgi_headers(environ)
-        self.headers["Content-Length"] = str(len(self.get_data()))
-        return self.headers
+        """The headers as they are sent, for an answer with a body, which told its length when it
+        was set; else as the framework has it."""
+        return self.headers if self.status_code in (200, 201) else super().get_wsgi_headers(environ)
