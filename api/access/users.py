@@ -192,17 +192,18 @@ def hash_password(password: str) -> str:
 def is_password(password: str, hashed: str | None) -> bool:
     """Whether it is the password; takes as long for an account that does not exist.
 
-    Nothing is that of what is no hash. Raises `Unavailable` where it can't be found out: no memory
-    is left for it, or the hash is damaged.
+    Nothing is that of what is no hash, or of one that is damaged. Raises `Unavailable` where none
+    can be compared, as without memory for it.
     """
     with _turn():
-        try:
-            return _hasher().verify(hashed or _nobody(), password) and hashed is not None
-        except (VerifyMismatchError, ValueError):
-            return False
-        except VerificationError as problem:
-            log.exception("a password could not be checked")
-            raise Unavailable("The password can't be checked now.") from problem
+        for one in (hashed, None):  # nobody's tells whether it was only this hash
+            try:
+                return _hasher().verify(one or _nobody(), password) and one is not None
+            except (VerifyMismatchError, ValueError):
+                return False
+            except VerificationError:
+                log.exception("a password could not be checked")
+    raise Unavailable("The password can't be checked now.")
 
 
 def is_weak(hashed: str) -> bool:
