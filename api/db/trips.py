@@ -19,7 +19,7 @@ import psycopg
 from psycopg import errors
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ExecStatus, TransactionStatus
-from psycopg.types.json import Json
+from psycopg.types.json import JsonDumper
 from sqlalchemy import Engine, Select, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
@@ -30,7 +30,6 @@ from api.paging import Values
 
 PREPARED = 200
 """How many statements one connection keeps prepared."""
-AS_JSON = (dict, list)
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def sent(trip: Trip, values: Iterable[Any]) -> list[Any]:
         try:
             for watcher in watchers:
                 watcher(trip.text)
-            rows = line.ask(trip.query, [*map(_given, values)])
+            rows = line.ask(trip.query, [*values])
         except BaseException:
             lines.give_up(line)  # what it has prepared may be what was refused
             raise
@@ -86,9 +85,10 @@ def _told(trip: Trip, problem: psycopg.Error) -> Exception:
     return DBAPIError.instance(trip.text, None, problem, psycopg.Error)
 
 
-def _given(value: Any) -> Any:
-    """A value as the driver takes it."""
-    return Json(value, orjson.dumps) if isinstance(value, AS_JSON) else value
+class _Written(JsonDumper):
+    """How a dict or a list goes: as JSON."""
+
+    _dumps = orjson.dumps
 
 
 class Line:
@@ -98,6 +98,8 @@ class Line:
         self.lent = lent
         self.old_at = monotonic() + OLD_S
         self.libpq = connection.pgconn
+        for kind in (dict, list):
+            connection.adapters.register_dumper(kind, _Written)
         self.adapting = Transformer(connection)
         self.prepared: OrderedDict[tuple[bytes, tuple[int, ...]], bytes] = OrderedDict()
         self.made = 0

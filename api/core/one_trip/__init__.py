@@ -8,7 +8,7 @@ before the answer goes out. What neither has a statement for is asked in the pla
 the same gate. All read just the same to the caller.
 """
 
-from api.core.one_trip.composing import CHART, CLINIC
+from api.core.one_trip.composing import CHART, CLINIC, RECORD
 from api.core.one_trip.reading import Listed, Opening, Reading
 
-__all__ = ["CHART", "CLINIC", "Listed", "Opening", "Reading"]
+__all__ = ["CHART", "CLINIC", "RECORD", "Listed", "Opening", "Reading"]

@@ -46,6 +46,7 @@ USER, CLINIC = bindparam("user_", type_=Uuid), bindparam("clinic_", type_=Uuid)
 NOW = bindparam("now_", type_=DateTime(timezone=True))
 LATELY = bindparam("lately_", type_=DateTime(timezone=True))
 CHART = bindparam("patient_id_", type_=Uuid)
+RECORD = bindparam("record_id", type_=Uuid)
 EVENT_ID = bindparam("event_id_", type_=Uuid)
 Condition = ColumnElement[bool]
 
@@ -178,7 +179,7 @@ def _chart_asked(about: Subject, page: PageOf | None) -> Any:
     Of a column the database may first list every chart that a clinician reaches.
     """
     is_chart = about.chart is about.table.c.id and page is None
-    return bindparam("record_id", type_=Uuid) if is_chart else about.chart
+    return RECORD if is_chart else about.chart
 
 
 def _reaches(action: str, who: CTE, chart: ColumnElement[Any]) -> Condition:

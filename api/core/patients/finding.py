@@ -1,19 +1,20 @@
 """Finding patients: one chart that opens, and the lists of those in reach."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, String, bindparam, false, select
+from sqlalchemy import ColumnElement, Select, String, Subquery, bindparam, false, select, true
 
 from api.access.policies import Actor, Grant, Reach
 from api.audit import trail
 from api.core import gate, reach
-from api.core.one_trip import CLINIC, Listed, Opening, Reading
+from api.core.one_trip import CLINIC, RECORD, Listed, Opening, Reading
 from api.core.patients.index import blind_external_id, fold, has_external_id, has_word
 from api.core.patients.showing import show_to
 from api.core.patients.table import COLUMNS, patients
-from api.db import Listing, Page, Sealed, Values, found, store
+from api.db import Listing, Page, Values, found, store
 
 
 def open_chart(actor: Actor, action: str, patient_id: UUID) -> Values:
@@ -33,18 +34,21 @@ def charts(actor: Actor, action: str) -> Select[Any]:
     )
 
 
-_ONE = patients.c.id == bindparam("record_id"), patients.c.deleted_at.is_(None)
+_ONE = patients.c.id == RECORD, patients.c.deleted_at.is_(None)
 _CHART = Reading("patient:read", select(*COLUMNS).where(*_ONE), patients, patients.c.id)
 
 
-def chart_for(action: str, *more: ColumnElement[Any]) -> Opening:
+def chart_for(
+    action: str, columns: Sequence[str], *more: ColumnElement[Any], beside: Subquery
+) -> Opening:
     """What opens a chart for a hot write of `action`, as `open_chart` does for others.
 
-    `more` is what the write needs to know beside the patient, so that it asks nothing further.
-    What is sealed of the patient stays so: no write needs it.
+    `columns` are those of the patient that the write needs; `more`, and the one row `beside`, are
+    what else it must know, so that it asks nothing further.
     """
-    clear = [column for column in patients.c if not isinstance(column.type, Sealed)]
-    return Opening(action, select(*clear, *more).where(*_ONE), patients, patients.c.id)
+    known = [patients.c[name] for name in ("id", "clinic_id", *columns)]
+    asked = select(*known, *more, *beside.c).select_from(patients.join(beside, true()))
+    return Opening(action, asked.where(*_ONE), patients, patients.c.id)
 
 
 def read_patient(actor: Actor, patient_id: UUID) -> Values:

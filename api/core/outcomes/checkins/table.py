@@ -6,12 +6,12 @@ from sqlalchemy import (
     JSON,
     CheckConstraint,
     Column,
-    ColumnElement,
     Date,
     Double,
     Index,
     Integer,
     String,
+    Subquery,
     TypeDecorator,
     Uuid,
     bindparam,
@@ -91,8 +91,8 @@ Index("ix_check_ins_practice", *check_ins.c["clinic_id", "practice_id"])
 Index("ix_check_in_corrections_of", *check_in_corrections.c["clinic_id", "check_in_id"])
 
 
-def reached(clinic_id: Any, patient_id: Any) -> list[ColumnElement[Any]]:
-    """The `lowest` and `highest` total of a series, as SQL for a hot write.
+def reached(clinic_id: Any, patient_id: Any) -> Subquery:
+    """The `lowest` and `highest` total of a series, as SQL for a hot write: one row.
 
     The series is that of the bound value `instrument`; both are null while it has no total.
     """
@@ -104,8 +104,5 @@ def reached(clinic_id: Any, patient_id: Any) -> list[ColumnElement[Any]]:
         c.state == COMPLETE,
         c.deleted_at.is_(None),
     )
-    least, most = select(func.min(c.total)).where(*series), select(func.max(c.total)).where(*series)
-    return [
-        least.scalar_subquery().label("lowest"),
-        most.scalar_subquery().label("highest"),
-    ]
+    both = func.min(c.total).label("lowest"), func.max(c.total).label("highest")
+    return select(*both).where(*series).subquery()

@@ -12,9 +12,10 @@ from api.audit import trail
 from api.core import gate
 from api.core.integration import entries
 from api.core.integration.moments import CLOCKS_DIFFER
-from api.core.one_trip import CLINIC
+from api.core.one_trip import CLINIC, RECORD
 from api.core.outcomes.checkins import safety, showing
 from api.core.outcomes.checkins.about import practice_named
+from api.core.outcomes.checkins.finding import PATIENT
 from api.core.outcomes.checkins.scored import (
     answered_instrument,
     day_of,
@@ -45,9 +46,10 @@ OLDEST = timedelta(days=20 * 365.25)
 """How long ago answers may have been given at the most."""
 _CHART = chart_for(
     "check_in:log",
+    (*PATIENT, "sex_at_birth", "birth_on"),
     doses_told(CLINIC, patients.c.id).label("doses"),
     any_plans(CLINIC, patients.c.id).label("has_plans"),
-    *reached(CLINIC, patients.c.id),
+    beside=reached(CLINIC, RECORD),
 )
 
 

@@ -14,7 +14,7 @@ NOT_IN_LIST: Final = "value-not-in-list"
 
 def problems(instrument: Instrument, answers: Answers) -> list[tuple[str, str]]:
     """Every reason to refuse the answers, as `(link_id, code)`, in the order of the items."""
-    items = {item.link_id: item for item in instrument.items}
+    items = instrument.by_link_id
     found = [
         (link_id, code)
         for link_id, item in items.items()
@@ -35,10 +35,12 @@ def _problem(item: Item, value: object) -> str | None:
 
 def readable(instrument: Instrument, answers: Answers) -> dict[str, int]:
     """The answers that can be read and were given; the others are missing."""
+    items = instrument.by_link_id
+    given = ((link_id, item, answers.get(link_id)) for link_id, item in items.items())
     return {
-        item.link_id: answers[item.link_id]
-        for item in instrument.items
-        if answers.get(item.link_id) is not None and _problem(item, answers[item.link_id]) is None
+        link_id: value
+        for link_id, item, value in given
+        if value is not None and _problem(item, value) is None
     }
 
 

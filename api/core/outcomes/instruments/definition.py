@@ -213,6 +213,11 @@ class Instrument:
         return tuple(item for item in self.items if item.scored)
 
     @cached_property
+    def by_link_id(self) -> dict[str, Item]:
+        """The items by their link id, in their order."""
+        return {item.link_id: item for item in self.items}
+
+    @cached_property
     def change_rules(self) -> change.Rules:
         """What its change is judged by."""
         return change.rules_of(self.definition)
