@@ -23,7 +23,7 @@ from api.core.treatment import sessions as _sessions  # noqa: F401
 from api.errors import Busy, Conflict, Refusal, Stale, Unavailable, Unreadable
 from api.fhir import door as fhir, outcome, smart
 from api.research import door as research
-from api.routing import IdConverter, Server, at_hand
+from api.routing import IdConverter, Server
 from api.v1 import discovery, door as v1, pages, problem, quota, signin
 from api.v1.body import read_json
 from api.v1.resource import Blueprint
@@ -78,9 +78,14 @@ def _offers(resources: tuple[Blueprint, ...]) -> dict[str, Any]:
     return {f"{r.name}.{name}": offer for r in resources for name, offer in r.offers.items()}
 
 
+def _at_hand() -> tuple[Request, Any]:
+    """The request and its `g` themselves: by their proxies each use would look for them anew."""
+    return request._get_current_object(), g._get_current_object()  # type: ignore[attr-defined]
+
+
 def _enter() -> None:
     """Who knocks, before anything of the body is read."""
-    asked, kept = at_hand()
+    asked, kept = _at_hand()
     given = asked.environ.get("HTTP_X_REQUEST_ID", "")
     kept.request_id = given if REQUEST_ID.fullmatch(given) else db.new_id().hex
     trail.forget()
@@ -95,9 +100,9 @@ def _enter() -> None:
     if offer is None or offer.action is None:
         return
     header = asked.environ.get("HTTP_AUTHORIZATION")
-    keyed = offer.keyed
-    holder = research.holder_of(header, kept.request_id, asked.remote_addr) if keyed else None
-    kept.actor = holder or _signed_in(header, asked, kept.request_id)
+    who = kept.request_id, asked.remote_addr
+    kept.actor = research.holder_of(header, *who) if offer.keyed else None
+    kept.actor = kept.actor or _signed_in(header, asked, kept.request_id)
     db.walls.say(db.Within(kept.actor.clinic_id))
     quota.spend(kept.actor)
 
@@ -226,7 +231,7 @@ def _hear(heard: Any, actor: Actor) -> dict[str, Any] | None:
 
 
 def _dress(response: Response) -> Response:
-    asked, kept = at_hand()
+    asked, kept = _at_hand()
     told = [("X-Request-ID", getattr(kept, "request_id", "")), *quota.told()]
     environ = asked.environ
     environ[edge.OF_REQUEST] = told

@@ -3,7 +3,7 @@
 from typing import Any, Final
 from uuid import UUID
 
-from flask import Flask, Request, g, request
+from flask import Flask
 from werkzeug.routing import BaseConverter, ValidationError
 
 from api.v1.forms import ID
@@ -23,12 +23,6 @@ class IdConverter(BaseConverter):
             return UUID(value)
         except ValueError:
             raise ValidationError from None
-
-
-def at_hand() -> tuple[Request, Any]:
-    """The request and what is kept with it: themselves, for what stands for them (`request`, `g`)
-    looks for them at each use."""
-    return request._get_current_object(), g._get_current_object()  # type: ignore[attr-defined]
 
 
 class Server(Flask):

@@ -16,8 +16,9 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, Table, text
 
 from api import db, vault
+from api.access.hashing import hash_password
 from api.access.policies import Role
-from api.access.users import accounts, blind_email, clinics, hash_password, sign_ins, users
+from api.access.users import accounts, blind_email, clinics, sign_ins, users
 from api.core.outcomes.checkins import check_ins
 from api.core.outcomes.checkins.scored import reckoned
 from api.core.outcomes.instruments.catalogue import instrument

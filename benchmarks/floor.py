@@ -181,11 +181,11 @@ def _scored() -> Values:
 
 
 def _sign_in(environ: Values) -> str:
-    from api.access import users
+    from api.access import hashing, users
 
     body = _body(environ)
     found = database().row(sql.ACCOUNT, {"blind": users.blind_email(body["email"])})
-    assert users.is_password(body["password"], found[0])
+    assert hashing.is_password(body["password"], found[0])
     token, values = secrets.token_urlsafe(32), _values(uuid7(), "sign_in:open", "sign_in")
     values |= {"user": found[1], "clinic": found[2], "version": found[3]}
     values |= {"sign_in": values["record"], "end": values["now"] + timedelta(hours=HOURS)}

@@ -9,8 +9,9 @@ from sqlalchemy import select
 
 from api import clock, db
 from api.access import tokens
+from api.access.hashing import hash_password
 from api.access.policies import Actor, Role
-from api.access.users import clinics, hash_password, make_account, make_user, sign_ins, users
+from api.access.users import clinics, make_account, make_user, sign_ins, users
 from api.core import patients
 from api.core.integration import tables as integration
 from api.core.treatment.sessions import holding, sessions

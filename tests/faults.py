@@ -2,10 +2,10 @@
 
 `python -m tests.faults` (`make faults`) kills a hundred times each: workers of the server, its
 master, PostgreSQL's postmaster, one of its backends; and the server on SQLite. A worker is killed
-while all of them answer. Twenty writers go on
-meanwhile, each sending again under the same `Idempotency-Key` what was not answered. After that no
-answered write is missing, none is there twice, and each left its event in the trail; `audit verify`
-finds nothing touched after each kind of kill, while the writers write on.
+while all of them answer. Twenty writers go on meanwhile, each sending again under the same
+`Idempotency-Key` what was not answered. After that no answered write is missing, none is there
+twice, and each left its event in the trail; `audit verify` finds nothing touched after each kind of
+kill, while the writers write on.
 FAULT_KILLS=N kills N times each, FAULT_SEED=N at other moments. After a kill nobody may wait for
 longer than 5 s to be answered; FAULT_RECOVERED_S=N says otherwise, where others use the machine.
 """
@@ -38,8 +38,8 @@ PATIENT = "patient@demo.example"
 WRITERS, WORKERS = 20, 2
 GIVE_UP_S = 60
 """How long anything is waited for."""
-TRIES_S = 300
-"""How long a writer tries to get one write answered, by a server that is down most of the time."""
+PATIENCE_S = {"the server": 300.0}
+"""How long a writer tries to get one write answered, where the server is down most of the time."""
 AGAIN_S = 0.05
 RECOVERED_S = float(os.environ.get("FAULT_RECOVERED_S", "5"))
 """How long nobody may be answered, once whatever was killed is started anew."""
@@ -139,7 +139,7 @@ class Server:
         return age_s(pid) > OLD_S and answers(pid, self.port)
 
     def workers(self) -> list[int]:
-        """The processes that answer."""
+        """The processes of its workers, whether they answer yet or not."""
         return [pid for pid in children(self.master()) if "resource_tracker" not in command(pid)]
 
 
@@ -164,7 +164,7 @@ def command(pid: int) -> str:
 
 def answers(pid: int, port: int) -> bool:
     """Whether a process listens on the port: a worker does once it has read all its code."""
-    with suppress(psutil.Error):
+    with suppress(psutil.NoSuchProcess):
         open_lines = psutil.Process(pid).net_connections("inet")
         return any(one.status == LISTEN and one.laddr.port == port for one in open_lines)
     return False
@@ -188,6 +188,7 @@ class Writers:
     answered: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     last_at: float = 0.0
+    patience_s: float = GIVE_UP_S
     threads: list[Thread] = field(default_factory=list)
 
     def start(self) -> None:
@@ -214,8 +215,10 @@ class Writers:
                 return
 
     def _until_answered(self, said: str, key: str) -> None:
-        ends = time.monotonic() + TRIES_S
-        while time.monotonic() < ends:
+        began = time.monotonic()
+        while time.monotonic() - began < self.patience_s:
+            if self.faults:
+                return  # it is lost already
             status, answer = self._post(said, key)
             if status == 201:
                 with self.lock:
@@ -228,7 +231,7 @@ class Writers:
             elif status not in (0, 409, 429, 503):
                 raise Lost(f"{said}: answered {status}, {answer.get('detail')}")
             time.sleep(AGAIN_S)
-        raise Lost(f"{said}: no answer within {TRIES_S} s")
+        raise Lost(f"{said}: no answer within {self.patience_s:.0f} s")
 
     def _post(self, said: str, key: str) -> tuple[int, dict[str, Any]]:
         link = HTTPConnection("127.0.0.1", self.server.port, timeout=10)
@@ -331,6 +334,7 @@ def on_sqlite(kills: int, seed: int, within: float = GIVE_UP_S) -> Iterator[str]
             ("a worker", _a_worker(writers.server, chance)),
             ("the server", _all_of(writers.server)),
         ):
+            writers.patience_s = PATIENCE_S.get(name, GIVE_UP_S)
             yield _told(f"SQLite, {name}", rounds(writers, kills, kill, chance), within)
             yield f"the trail holds: {writers.server.verify_trail()}"
         yield judge(writers)
@@ -348,6 +352,7 @@ def on_postgres(kills: int, seed: int, within: float = GIVE_UP_S) -> Iterator[st
                 ("a backend", lambda: cluster.kill_backend(chance)),
                 ("the postmaster", cluster.kill),
             ):
+                writers.patience_s = PATIENCE_S.get(name, GIVE_UP_S)
                 yield _told(f"PostgreSQL, {name}", rounds(writers, kills, kill, chance), within)
                 yield f"the trail holds: {writers.server.verify_trail()}"
             yield judge(writers)
@@ -364,7 +369,10 @@ def _told(what: str, longest: float, within: float) -> str:
 
 def _a_worker(server: Server, chance: random.Random) -> Callable[[], None]:
     def kill() -> None:
+        ends = time.monotonic() + GIVE_UP_S
         while len(old := [pid for pid in server.workers() if server.is_up(pid)]) < WORKERS:
+            if time.monotonic() > ends:
+                raise Lost("a worker does not come up")
             time.sleep(0.2)
         with suppress(ProcessLookupError):
             os.kill(chance.choice(old), signal.SIGKILL)

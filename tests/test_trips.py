@@ -1,5 +1,6 @@
 """Hot statements on PostgreSQL without the driver's cursor: the same rows, the same refusals."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -67,6 +68,18 @@ def test_values_go_and_come_as_they_do_by_the_drivers_cursor(
             assert line.ask(QUERY.encode(), [*row]) == cursor.execute(QUERY, row).fetchall()
 
     check()
+
+
+def test_dicts_and_lists_go_as_json(connection: psycopg.Connection[Any], postgres_url: str) -> None:
+    class Named(dict[str, Any]):
+        """A kind of dict."""
+
+    line, query = trips.Line(connection), "SELECT $1::jsonb, $1::json::text"
+    with psycopg.connect(postgres_url.replace("+psycopg", "")) as other:
+        for value in ({}, {"a": [1, None, "ä"]}, [], [1, "x"], [{"b": 1.5}], Named(c=True)):
+            [(meant, _)] = psycopg.RawCursor(other).execute(query, [Json(value)]).fetchall()
+            [(told, text)] = line.ask(query.encode(), [value])
+            assert told == meant == json.loads(text) == value
 
 
 def test_many_rows_come_in_their_order(connection: psycopg.Connection[Any]) -> None:

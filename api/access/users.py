@@ -1,17 +1,9 @@
 """People who sign in: accounts with their password, and users, one for each clinic and role."""
 
-import logging
-from base64 import b64encode
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from functools import cache
-from secrets import token_bytes
-from threading import BoundedSemaphore
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from argon2 import PasswordHasher
-from argon2.exceptions import HashingError, VerificationError, VerifyMismatchError
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -31,7 +23,6 @@ from sqlalchemy import (
 )
 
 from api import clock, vault
-from api.access.guessable import is_guessable
 from api.access.policies import Role
 from api.db import (
     Instant,
@@ -43,12 +34,6 @@ from api.db import (
     store as current_store,
     tenant_table,
 )
-from api.errors import Invalid, Unavailable
-
-MIN_PASSWORD = 12
-MAX_PASSWORD = 128
-MEMORY_KIB, PASSES, LANES = 47104, 1, 1
-"""Argon2id as the OWASP password storage sheet gives it."""
 
 OWN_EHR, CONSENTED = EHR_ACCESS = ("own_ehr", "consented")
 LONGEST_RETENTION = "11"
@@ -157,82 +142,6 @@ password_resets = Table(
     ForeignKeyConstraint(["account_id"], ["accounts.id"]),
 )
 """One-time tokens; without an account it is the trace of a wish for an address that has none."""
-
-log = logging.getLogger("freshtrail")
-_hashing = BoundedSemaphore(2)
-"""One hash per core at a time: each takes 46 MiB."""
-MAX_WAIT_S = 3
-
-
-@cache
-def _hasher() -> PasswordHasher:
-    return PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
-
-
-@cache
-def _nobody() -> str:
-    """A hash that no password has, made without hashing: to compare with it takes as long."""
-    salt, tag = (b64encode(token_bytes(size)).decode().rstrip("=") for size in (16, 32))
-    return f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${tag}"
-
-
-def hash_password(password: str) -> str:
-    """An Argon2id hash of a password of 12 to 128 characters; raises `Invalid` otherwise.
-
-    A password that is among the first to be guessed is refused as well.
-    """
-    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        detail = f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters."
-        raise Invalid([("/password", detail)])
-    if is_guessable(password):
-        raise Invalid([("/password", "This password is among the first to be guessed.")])
-    return hash_again(password)
-
-
-def is_password(password: str, hashed: str | None) -> bool:
-    """Whether it is the password; takes as long for an account that does not exist.
-
-    Nothing is that of what is no hash, or of one that is damaged. Raises `Unavailable` where none
-    can be compared, as without memory for it.
-    """
-    with _turn():
-        for one in (hashed, None):  # nobody's tells whether it was only this hash
-            try:
-                return _hasher().verify(one or _nobody(), password) and one is not None
-            except (VerifyMismatchError, ValueError):
-                return False
-            except VerificationError:
-                log.exception("a password could not be checked")
-    raise Unavailable("The password can't be checked now.")
-
-
-def is_weak(hashed: str) -> bool:
-    """Whether the hash was made with less work than one is made with now."""
-    return _hasher().check_needs_rehash(hashed)
-
-
-def hash_again(password: str) -> str:
-    """A hash as they are made now, of a password that was right; no rule for new ones is asked.
-
-    Raises `Unavailable` where none can be made, as without memory for it.
-    """
-    with _turn():
-        try:
-            return _hasher().hash(password)
-        except HashingError as problem:
-            log.exception("a password could not be hashed")
-            raise Unavailable("The password can't be kept now.") from problem
-
-
-@contextmanager
-def _turn() -> Iterator[None]:
-    """One's turn to hash; raises `Unavailable` rather than let many wait long."""
-    if not _hashing.acquire(timeout=MAX_WAIT_S):
-        raise Unavailable("Too many sign-ins at once.")
-    try:
-        yield
-    finally:
-        _hashing.release()
 
 
 def clinics_there(store: Store) -> list[UUID]:

@@ -7,13 +7,13 @@ from uuid import UUID
 from sqlalchemy import Select, and_, func, select
 
 from api import clock
+from api.access.hashing import hash_password
 from api.access.policies import Actor, Role
 from api.access.users import (
     accounts,
     clinics,
     email_of,
     find_account,
-    hash_password,
     make_account,
     make_user,
     password_resets,

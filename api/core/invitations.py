@@ -9,15 +9,14 @@ from sqlalchemy import exists, select
 from sqlalchemy.exc import IntegrityError
 
 from api import clock
+from api.access.hashing import hash_password, is_password
 from api.access.policies import Actor, Role
 from api.access.users import (
     accounts,
     blind_email,
     clinics,
     find_account,
-    hash_password,
     invitations,
-    is_password,
     make_account,
     make_user,
     users,

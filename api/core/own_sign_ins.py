@@ -6,8 +6,9 @@ from uuid import UUID
 from sqlalchemy import and_, case, func, select
 
 from api import clock
+from api.access.hashing import is_password
 from api.access.policies import Actor
-from api.access.users import accounts, is_password, sign_ins, users
+from api.access.users import accounts, sign_ins, users
 from api.audit import trail
 from api.core import awake, gate, second_factors, throttle
 from api.core.sign_ins import ended_refusal, ending

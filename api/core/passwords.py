@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from api.access.users import accounts, hash_again, is_weak
+from api.access.hashing import hash_again, is_weak
+from api.access.users import accounts
 from api.db import leave_store, transaction
 from api.errors import Unavailable
 

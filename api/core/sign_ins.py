@@ -11,10 +11,10 @@ from uuid import UUID
 from sqlalchemy import and_, exists, select
 
 from api import clock, vault
+from api.access.hashing import is_password
 from api.access.users import (
     clinics,
     find_account,
-    is_password,
     refresh_tokens,
     sign_ins,
     stand_in_clinic_of,

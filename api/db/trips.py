@@ -199,10 +199,12 @@ class Lines:
     def put_back(self, line: Line) -> None:
         """Let others take it; the one that nobody took for longest is closed when it is old."""
         self.idle.append(line)
-        with suppress(IndexError):
-            if self.idle[0].old_at <= monotonic():
-                self.idle.popleft().close()
-        self.places.put(None)
+        try:
+            with suppress(IndexError):
+                if self.idle[0].old_at <= monotonic():
+                    self.idle.popleft().close()
+        finally:
+            self.places.put(None)
 
     def give_up(self, line: Line) -> None:
         """Close it; another one may be made in its place."""

@@ -10,8 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from api import clock, db
+from api.access.hashing import hash_password
 from api.access.policies import Privilege, Profession, Role
-from api.access.users import OWN_EHR, clinics, hash_password, make_account, make_user
+from api.access.users import OWN_EHR, clinics, make_account, make_user
 from api.core import patients
 
 PASSWORD = "fresh-snow-2026"

@@ -6,8 +6,8 @@ import marshmallow as ma
 from flask import Response, after_this_request, g, request
 
 from api.access import tokens
+from api.access.hashing import MAX_PASSWORD, MIN_PASSWORD
 from api.access.policies import Actor
-from api.access.users import MAX_PASSWORD, MIN_PASSWORD
 from api.config import settings
 from api.core import accounts, gate, own_sign_ins, sign_ins
 from api.paging import Listing, Values

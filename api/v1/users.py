@@ -6,8 +6,8 @@ import marshmallow as ma
 from flask import request
 from marshmallow import validate
 
+from api.access.hashing import MAX_PASSWORD, MIN_PASSWORD
 from api.access.policies import Actor, Privilege, Profession, Role
-from api.access.users import MAX_PASSWORD, MIN_PASSWORD
 from api.core import accounts, invitations, staffing
 from api.paging import Listing, Values
 from api.v1.forms import Ask, Choice, Id, Instant, Many, Show, Words, shown

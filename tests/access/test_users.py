@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from api import clock, db, vault
-from api.access import users as people
+from api.access import hashing, users as people
 from api.access.policies import Role
 from api.access.users import accounts, clinics, users
 from api.errors import Invalid, Unavailable
@@ -26,7 +26,7 @@ TOO_LONG, TOO_SOON = "A password has 12 to 128 characters.", "among the first to
 
 def refused(password: str, why: str) -> None:
     with pytest.raises(Invalid) as refusal:
-        people.hash_password(password)
+        hashing.hash_password(password)
     [(pointer, detail)] = refusal.value.errors
     assert pointer == "/password" and why in detail
 
@@ -36,53 +36,96 @@ def refused(password: str, why: str) -> None:
 
 def test_a_password_has_twelve_to_128_characters_and_both_will_do() -> None:
     for password in (GOOD[:12], LONG):
-        assert people.is_password(password, people.hash_password(password))
+        assert hashing.is_password(password, hashing.hash_password(password))
     for password in (GOOD[:11], LONG + "x", ""):
         refused(password, TOO_LONG)
     refused("adminadminadmin", TOO_SOON)
 
 
-@pytest.mark.parametrize("make", [people.hash_password, people.hash_again, lambda _: None])
+@pytest.mark.parametrize("make", [hashing.hash_password, hashing.hash_again, lambda _: None])
 def test_every_hash_takes_the_work_that_the_owasp_sheet_asks_for(
     make: Callable[[str], str | None],
 ) -> None:
-    made = extract_parameters(make(GOOD) or people._nobody())
+    made = extract_parameters(make(GOOD) or hashing._nobody())
     assert (made.type.name, made.version) == ("ID", 19)
     assert (made.memory_cost, made.time_cost, made.parallelism) == (47104, 1, 1)
     assert (made.salt_len, made.hash_len) == (16, 32)
 
 
 def test_two_hashes_of_one_password_differ_and_only_it_opens_them() -> None:
-    made = {people.hash_again(GOOD) for _ in range(2)}
+    made = {hashing.hash_again(GOOD) for _ in range(2)}
     assert len(made) == 2
     for hashed in made:
-        assert people.is_password(GOOD, hashed) is True
-        assert people.is_password(GOOD + " ", hashed) is False
+        assert hashing.is_password(GOOD, hashed) is True
+        assert hashing.is_password(GOOD + " ", hashed) is False
 
 
 @pytest.mark.parametrize("hashed", [None, "", "x", "$2b$12$abcdefghijklmnop"])
 def test_no_password_is_that_of_nobody_or_of_what_is_no_hash(hashed: str | None) -> None:
     for password in (GOOD, "", "x"):
-        assert people.is_password(password, hashed) is False
+        assert hashing.is_password(password, hashed) is False
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The hashes that were compared with, in turn."""
+    seen: list[str] = []
+    real = PasswordHasher.verify
+
+    def verify(self: PasswordHasher, hashed: str, password: bytes) -> bool:
+        seen.append(hashed)
+        return real(self, hashed, password)
+
+    monkeypatch.setattr(PasswordHasher, "verify", verify)
+    return seen
 
 
 @pytest.mark.parametrize(
-    ("damage", "is_noticed"),
+    "damage",
     [
-        (lambda hashed: hashed[:-3], False),
-        (lambda hashed: hashed[:40], True),
-        (lambda hashed: hashed[:-4] + "!!!!", True),
-        (lambda hashed: hashed.replace("m=47104", "m=1"), True),
-        (lambda hashed: hashed.replace("t=1", "t=x"), True),
-        (lambda hashed: hashed.replace("$argon2id", "ä$argon2id"), False),
+        lambda hashed: hashed[:40],
+        lambda hashed: hashed[:-4] + "!!!!",
+        lambda hashed: hashed.replace("m=47104", "m=1"),
+        lambda hashed: hashed.replace("t=1", "t=x"),
+        lambda hashed: hashed.replace("$argon2id", "ä$argon2id"),
+        lambda hashed: hashed.replace("$argon2id", "argon"),
+        lambda hashed: "",
     ],
 )
 def test_a_damaged_hash_is_nobodys_password_and_tells_of_no_account(
-    damage: Callable[[str], str], is_noticed: bool, caplog: pytest.LogCaptureFixture
+    damage: Callable[[str], str], compared: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    damaged = damage(people.hash_password(GOOD))
-    assert people.is_password(GOOD, damaged) is False  # as it is of nobody
-    assert ("could not be checked" in caplog.text) is is_noticed
+    damaged = damage(hashing.hash_password(GOOD))
+    assert hashing.is_password(GOOD, damaged) is False
+    assert hashing._nobody() in compared, "it takes as long as for nobody"
+    assert "the hash of a password is damaged" in caplog.text
+
+
+def test_a_hash_with_another_end_is_of_another_password() -> None:
+    assert hashing.is_password(GOOD, hashing.hash_password(GOOD)[:-3]) is False
+
+
+@pytest.mark.parametrize("password", ["\ud800", "x\udfff" * 20])
+def test_what_has_no_encoding_is_nobodys_password(password: str) -> None:
+    assert hashing.is_password(password, hashing.hash_password(GOOD)) is False
+    assert hashing.is_password(password, None) is False
+
+
+@pytest.mark.parametrize("password", [GOOD, GOOD + "x"])
+def test_memory_that_lacks_for_a_moment_decides_nothing(
+    password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, real, failed = hashing.hash_password(GOOD), PasswordHasher.verify, []
+
+    def verify(self: PasswordHasher, hashed: str, password: bytes) -> bool:
+        if not failed:
+            failed.append(hashed)
+            raise VerificationError("Memory allocation error")
+        return real(self, hashed, password)
+
+    monkeypatch.setattr(PasswordHasher, "verify", verify)
+    assert hashing.is_password(password, mine) is (password == GOOD)
+    assert failed == [mine]
 
 
 def test_without_memory_nothing_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,34 +135,26 @@ def test_without_memory_nothing_is_decided(monkeypatch: pytest.MonkeyPatch) -> N
 
         return call
 
-    hashed = people.hash_password(GOOD)
+    hashed = hashing.hash_password(GOOD)
     with monkeypatch.context() as short:
         short.setattr(PasswordHasher, "verify", fail(VerificationError))
         short.setattr(PasswordHasher, "hash", fail(HashingError))
         for call in (
-            lambda: people.is_password(GOOD, hashed),
-            lambda: people.is_password(GOOD, None),
-            lambda: people.hash_password(GOOD),
-            lambda: people.hash_again(GOOD),
+            lambda: hashing.is_password(GOOD, hashed),
+            lambda: hashing.is_password(GOOD, None),
+            lambda: hashing.hash_password(GOOD),
+            lambda: hashing.hash_again(GOOD),
         ):
             with pytest.raises(Unavailable):
                 call()
-    with people._turn(), people._turn():
+    with hashing._turn(), hashing._turn():
         pass  # every turn was given back
-    assert people.is_password(GOOD, hashed)
+    assert hashing.is_password(GOOD, hashed)
 
 
-def test_for_nobody_a_password_is_hashed_as_for_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
-    compared: list[str] = []
-    real = PasswordHasher.verify
-
-    def verify(self: PasswordHasher, hashed: str, password: str) -> bool:
-        compared.append(hashed)
-        return real(self, hashed, password)
-
-    monkeypatch.setattr(PasswordHasher, "verify", verify)
-    mine = people.hash_password(GOOD)
-    assert people.is_password(GOOD, mine) and not people.is_password(GOOD, None)
+def test_for_nobody_a_password_is_hashed_as_for_somebody(compared: list[str]) -> None:
+    mine = hashing.hash_password(GOOD)
+    assert hashing.is_password(GOOD, mine) and not hashing.is_password(GOOD, None)
     first, second = map(extract_parameters, compared)
     assert compared[0] == mine and first == second
 
@@ -128,21 +163,25 @@ def test_for_nobody_a_password_is_hashed_as_for_somebody(monkeypatch: pytest.Mon
 def test_a_hash_that_was_made_in_another_way_is_made_again(less: dict[str, int]) -> None:
     work = {"time_cost": 1, "memory_cost": 47104, "parallelism": 1} | less
     old = PasswordHasher(**work).hash("short")
-    assert people.is_weak(old) and people.is_password("short", old)
-    again = people.hash_again("short")  # whoever has a short one from before keeps it
-    assert not people.is_weak(again) and people.is_password("short", again)
+    assert hashing.is_weak(old) and hashing.is_password("short", old)
+    again = hashing.hash_again("short")  # whoever has a short one from before keeps it
+    assert not hashing.is_weak(again) and hashing.is_password("short", again)
 
 
 def test_two_hash_at_once_and_whoever_is_done_or_fails_makes_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(people, "MAX_WAIT_S", 0.01)
+    monkeypatch.setattr(hashing, "MAX_WAIT_S", 0.01)
     for _ in range(4):
-        with pytest.raises(RuntimeError), people._turn():
+        with pytest.raises(RuntimeError), hashing._turn():
             raise RuntimeError
-        with people._turn(), people._turn(), pytest.raises(Unavailable, match="Too many sign-ins"):
-            people.hash_again(GOOD)
-    assert people.is_password(GOOD, people.hash_again(GOOD))
+        with (
+            hashing._turn(),
+            hashing._turn(),
+            pytest.raises(Unavailable, match="Too many sign-ins"),
+        ):
+            hashing.hash_again(GOOD)
+    assert hashing.is_password(GOOD, hashing.hash_again(GOOD))
 
 
 # --- accounts and users

@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from api import clock, db
-from api.access import guessable, users as people
+from api.access import guessable, hashing, users as people
 from api.access.users import accounts as table, password_resets
 from api.config import settings
 from api.core import accounts, first_look, gate, mail, sign_ins as signing
@@ -49,7 +49,7 @@ def test_passwords_are_hashed_as_the_owasp_sheet_says(app: Flask) -> None:
         1,
         1,
     )
-    assert extract_parameters(people._nobody()) == made
+    assert extract_parameters(hashing._nobody()) == made
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_passwords_are_hashed_as_the_owasp_sheet_says(app: Flask) -> None:
 )
 def test_a_password_too_short_too_long_or_soon_guessed_is_refused(password: str) -> None:
     with pytest.raises(Invalid) as refusal:
-        people.hash_password(password)
+        hashing.hash_password(password)
     assert refusal.value.errors[0][0] == "/password"
     assert password == "" or password not in str(refusal.value.errors)
 
@@ -72,12 +72,12 @@ def test_a_password_of_twelve_characters_that_nobody_tries_first_will_do(passwor
 def test_when_too_many_hash_at_once_one_is_told_to_come_back(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(people, "MAX_WAIT_S", 0)
-    with people._turn(), people._turn():
-        for run in (lambda: people.is_password("x", None), lambda: people.hash_password(ANOTHER)):
+    monkeypatch.setattr(hashing, "MAX_WAIT_S", 0)
+    with hashing._turn(), hashing._turn():
+        for run in (lambda: hashing.is_password("x", None), lambda: hashing.hash_password(ANOTHER)):
             with pytest.raises(Unavailable):
                 run()
-    assert people.is_password(PASSWORD, builders.password_hash())
+    assert hashing.is_password(PASSWORD, builders.password_hash())
 
 
 # --- a new password

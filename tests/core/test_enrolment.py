@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from api import config, db
-from api.access import users as people
+from api.access import hashing, users as people
 from api.access.users import accounts
 from api.core import second_step, throttle
 from api.core.second_factors import recovery_codes, second_factors
@@ -215,8 +215,8 @@ def test_a_password_that_was_changed_meanwhile_stays_changed(
     from api.core import passwords
 
     with_hash(scene, old_hash())
-    newer = people.hash_password("first-pine-31")
-    real = people.hash_again
+    newer = hashing.hash_password("first-pine-31")
+    real = hashing.hash_again
 
     def changed_meanwhile(password: str) -> str:
         with_hash(scene, newer)

@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from api import clock, db
-from api.access import users as people
+from api.access import hashing, users as people
 from api.access.users import refresh_tokens, sign_ins, users
 from api.config import settings
 from api.core import gate, own_sign_ins, sign_ins as signing
@@ -57,7 +57,7 @@ def test_signing_in_does_the_same_work_whether_or_not_there_is_an_account(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hashes: list[str] = []
-    real = people.is_password
+    real = hashing.is_password
     monkeypatch.setattr(signing, "is_password", lambda *args: hashes.append("one") or real(*args))
     asked = {}
     for email in (scene["CT"].email, "nobody@test.example"):
@@ -107,7 +107,7 @@ def test_a_clinic_that_one_does_not_belong_to_is_a_wrong_pair(scene: Scene) -> N
 def test_a_password_reset_while_the_old_one_is_checked_lets_nobody_in(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = people.is_password
+    real = hashing.is_password
 
     def reset_meanwhile(*args: Any) -> bool:
         good = real(*args)

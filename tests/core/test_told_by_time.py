@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 from scipy.stats import ks_2samp
 
 from api import config, db
-from api.access import users as people
+from api.access import hashing, users as people
 from api.core import accounts, invitations, mail, sign_ins as signing, throttle
 from api.core.throttle import throttles
 from api.errors import Invalid, NotSignedIn, TooMany
@@ -31,8 +31,8 @@ def quick(monkeypatch: pytest.MonkeyPatch, scene: Scene) -> Iterator[None]:
     """A hash of some milliseconds instead of a hundred, so that all else weighs more beside it."""
     hasher = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1)
     nobody = hasher.hash("nobody has this password")
-    monkeypatch.setattr(people, "_hasher", lambda: hasher)
-    monkeypatch.setattr(people, "_nobody", lambda: nobody)
+    monkeypatch.setattr(hashing, "_hasher", lambda: hasher)
+    monkeypatch.setattr(hashing, "_nobody", lambda: nobody)
     mine = people.accounts.c.email_blind == people.blind_email(scene["CT"].email)
     with db.transaction() as store:
         hashed = hasher.hash("the password of CT")

@@ -37,6 +37,17 @@ def check_ins_of(scene: Scene) -> str:
     return f"/patients/{scene.patient['id']}/check-ins"
 
 
+def test_a_check_in_that_is_reliably_worse_raises_an_alert(call: Any, check_ins_of: str) -> None:
+    worse = CALM | {f"phq9-{n}": 2 for n in range(1, 9)}
+    ago = show_instant(clock.now() - timedelta(days=5))
+    for answers, more in ((CALM, {"answered_at": ago}), (CALM, {}), (worse, {})):
+        assert call("CT").get("/alerts").json["items"] == []
+        said = call("CT").post(check_ins_of, form(answers, complete=True, **more))
+        assert said.status_code == 201
+    [alert] = call("CT").get("/alerts").json["items"]
+    assert alert["rule"] == "reliable_deterioration"
+
+
 def on_call_now(scene: Scene, name: str = "CN", **more: Any) -> dict[str, Any]:
     now = clock.now()
     shift = {

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from flask import Flask
 
 from api import app as application_module, config, edge
-from api.errors import Unsafe
+from api.access.policies import Actor
+from api.errors import TooMany, Unsafe
 from api.v1 import quota
 from tests.conftest import Caller
 from tests.house.matrix import trail_of
@@ -31,6 +33,19 @@ def limited(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     yield set_limits
     monkeypatch.undo()
     _forget()
+
+
+def test_whoever_has_the_id_of_a_clinic_is_counted_apart(app: Flask, limited: Any) -> None:
+    limited(RATE_PER_PRINCIPAL="3", RATE_PER_CLINIC="3", WEB_WORKERS="1")
+    one, other = uuid4(), uuid4()
+    with app.test_request_context():
+        for _ in range(3):
+            quota.spend(Actor(uuid4(), one, other))
+            quota.spend(Actor(uuid4(), other, one))
+        for actor in (Actor(uuid4(), one, uuid4()), Actor(uuid4(), uuid4(), one)):
+            with pytest.raises(TooMany):
+                quota.spend(actor)
+        quota.spend(Actor(uuid4(), uuid4(), uuid4()))
 
 
 def test_a_principal_who_asks_too_often_is_told_when_to_come_back(call: Any, limited: Any) -> None:

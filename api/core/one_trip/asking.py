@@ -42,7 +42,6 @@ class Hot:
     ) -> None:
         assert not any(cell.step_up or cell.privilege for cell in TABLE[action].values())
         self.about = Subject(action, table, chart, kind, in_chart, tuple(of_chart), audited)
-        self.id_name, self.chart_name = str(table.c.id.key), str(chart.key or "id")
         self.records = records
         self.as_written = frozenset(as_written)
         self.json = [c.name for c in records.selected_columns if isinstance(c.type, JSON)]
@@ -85,7 +84,7 @@ class Hot:
         front = len(rows[0]) - len(names)
         of_chart = ["patient_id", *(column.key for column in self.about.of_chart)]
         chart = dict(zip(of_chart, rows[0][len(SIGN_IN) : front], strict=False))
-        there = rows[0][front + names.index(self.id_name)]
+        there = rows[0][front + names.index("id")]
         seen = chart.get("patient_id", there) is not None
         self._refuse_unless_seen(actor, dict(zip(SIGN_IN, rows[0], strict=False)) | {"seen": seen})
         db.store().hold_back(after_reading=True)
@@ -94,7 +93,7 @@ class Hot:
     def _opened(self, names: list[str], rows: list[Any]) -> list[Values]:
         """The records that end these rows, or none; their sealed columns opened."""
         table, width = self.about.table, len(names)
-        there = names.index(self.id_name) - width
+        there = names.index("id") - width
         seen = [
             dict(zip(names, row[-width:], strict=True)) for row in rows if row[there] is not None
         ]

@@ -1,7 +1,8 @@
 """The statement of a hot read: `s` who is signed in, `c` the chart, `p` the records, `a` the trail.
 
 Every part takes its rows from the one before it: no sign-in, no record, no event; and each names
-the clinic to the database before it reads (`api/db/walls.py`). Who is signed in
+the clinic to the database before it reads (`api/db/walls.py`), as must what a select of records
+brings with it. Who is signed in
 comes back beside the one record, column by column, and beside those of a page as one JSON text, so
 that fifty records do not repeat it.
 """
@@ -68,6 +69,11 @@ class Subject:
     in_chart: Table | None = None
     of_chart: tuple[Any, ...] = ()
     audited: bool = True
+
+    @property
+    def chart_name(self) -> str:
+        """The name of that column in a record."""
+        return str(self.chart.key or "id")
 
 
 @dataclass(frozen=True)
@@ -254,7 +260,7 @@ def _event(about: Subject, who: CTE, seen: Condition) -> CTE:
 
 def _shown(about: Subject, rows: CTE, page: PageOf | None) -> Any:
     """The charts of the records that the caller is shown."""
-    chart = rows.c[about.chart.key or "id"].label("patient_id")
+    chart = rows.c[about.chart_name].label("patient_id")
     if page is None:
         return select(chart).subquery()
     there = select(chart, rows.c.deleted_at).order_by(*(_again(key, rows) for key in page.order))

@@ -35,7 +35,7 @@ class Reading(Hot):
         values = {"record_id": record_id, **given}
         prepared = self._prepared(db.one_trip_pool() is not None)
         rows, _ = self._at_once(actor, prepared, values, record_id)
-        trail.touches(row[self.chart_name] for row in rows)
+        trail.touches(row[self.about.chart_name] for row in rows)
         return found(next(iter(rows), None))
 
     @lru_cache(maxsize=2)  # noqa: B019 - as many readings as there are, made at import
@@ -48,7 +48,7 @@ class Reading(Hot):
         statement = self._mine(actor).where(reach)
         values = {"record_id": record_id, CLINIC.key: actor.clinic_id, **given}
         row = found(db.store().row(statement, self.about.table, **values))
-        trail.touches([row[self.chart_name]])
+        trail.touches([row[self.about.chart_name]])
         return row
 
 
@@ -64,7 +64,7 @@ class Opening(Reading):
     def one(self, actor: Actor, record_id: UUID, **given: Any) -> Values:
         """The record, or `NotFound`; from now on new rows wait for the end."""
         row = super().one(actor, record_id, **given)
-        trail.touches([row[self.chart_name]])
+        trail.touches([row[self.about.chart_name]])
         db.store().hold_back()
         return row
 
@@ -154,7 +154,7 @@ class Listed(Hot):
         rows = db.store().rows(statement, self.about.table, **values)
         listing = replace(db.cut(rows, asked, self.order), chart=chart)
         if patient_id is None:
-            trail.touches(row[self.chart_name] for row in listing.items)
+            trail.touches(row[self.about.chart_name] for row in listing.items)
         return listing
 
     def _open_chart(self, actor: Actor, granted: Grant, patient_id: UUID) -> Values:
