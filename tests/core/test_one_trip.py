@@ -11,8 +11,9 @@ from api import clock, db
 from api.access.users import sign_ins
 from api.audit.trail import audit_event_patients, audit_events
 from api.core import patients
-from api.core.one_trip import reading
+from api.core.one_trip import CLINIC, RECORD, reading
 from api.core.outcomes import checkins
+from api.core.outcomes.checkins.table import reached
 from api.core.team_reach import care_team
 from tests import builders
 
@@ -203,5 +204,7 @@ def test_the_first_answer_comes_again_also_where_it_would_be_refused_by_now(
 
 
 def test_a_reading_needs_no_step_up() -> None:
+    what: Any = {"columns": ["status"], "beside": reached(CLINIC, RECORD)}
+    patients.chart_for("check_in:log", **what)
     with pytest.raises(AssertionError):
-        patients.chart_for("session:start_dosing")
+        patients.chart_for("session:start_dosing", **what)
