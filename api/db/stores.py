@@ -219,8 +219,7 @@ class Store:
 
     def _refuse_foreign(self, rows: feed.Rows) -> None:
         """Rows that name their clinic themselves are those of the clinic that is meant."""
-        mine = self.within.clinic_id
-        if any(row["clinic_id"] is not mine and row["clinic_id"] != mine for _, row in rows):
+        if {row["clinic_id"] for _, row in rows} != {self.within.clinic_id}:
             raise walls.NoClinic("a row of another clinic than the one that is meant")
 
     def hold(self, table: Table, record: Mapping[str, Any]) -> None:

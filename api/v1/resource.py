@@ -137,10 +137,8 @@ def _load(schema: Ask, data: Any) -> Any:
 
 
 def _no_query(known: Container[str] = ()) -> None:
-    if not request.query_string:
-        return
-    unknown = [name for name in request.args if name not in known]
-    if unknown:
+    given = request.args if request.query_string else ()
+    if unknown := [name for name in given if name not in known]:
         raise Invalid([(f"/{name}", "This parameter is not known here.") for name in unknown])
 
 
@@ -228,9 +226,7 @@ def _outcome(plan: Offer, result: Any) -> tuple[int, type[Show] | None] | None:
 
 
 def _is_unchanged(version: int) -> bool:
-    header = request.headers.get("If-None-Match")
-    if header is None:
-        return False
+    header = request.headers.get("If-None-Match", "")
     tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
     return f'"{version}"' in tags or header.strip() == "*"
 
