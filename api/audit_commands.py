@@ -1,5 +1,6 @@
 """Commands of the audit trail: verify it, and tell that a backup was restored by intent."""
 
+import sys
 from pathlib import Path
 from uuid import UUID
 
@@ -50,8 +51,18 @@ def verify_command(clinic: UUID | None, folder: Path | None, since: int) -> None
 
 
 def _inspected(folder: Path, clinic: UUID | None, since: int) -> list[Report]:
-    with one_moment(settings().url) as connection:
-        return inspect(connection, folder, None if clinic is None else [clinic], since)
+    clinics, read = None if clinic is None else [clinic], 0
+    with (
+        one_moment(settings().url) as connection,
+        click.progressbar(length=1, label="Verifying", file=sys.stderr) as bar,
+    ):
+
+        def say(done: int, of: int) -> None:
+            nonlocal read
+            bar.length, step, read = of, done - read, done
+            bar.update(step)
+
+        return inspect(connection, folder, clinics, since, say)
 
 
 def _line(report: Report) -> str:

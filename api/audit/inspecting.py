@@ -1,6 +1,6 @@
 """Inspecting: the chains of a database read and verified, with what lies outside it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,10 +62,12 @@ def inspect(
     folder: Path | None,
     clinics: Sequence[UUID] | None = None,
     since: int = 1,
+    say: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> list[Report]:
     """Verify the chains of all clinics, or of some; without a folder no checkpoint is asked.
 
-    With `since`, only from that link of each chain on, after the last checkpoint before it.
+    With `since`, only from that link of each chain on, after the last checkpoint before it. `say`
+    is told now and then how many links were read, and how many there are in all.
 
     The connection should be one of `one_moment`. Checkpoints are read before the database, for
     they are written after it: what they tell of must be there.
@@ -75,7 +77,8 @@ def inspect(
     heads = {one: _head(connection, one, folder is not None) for one in chosen}
     points = {one: _again(folder, one, heads[one], told.get(one, [])) for one in chosen}
     begins = {one: verifying.vouched(points[one], since) for one in chosen}
-    verdicts = {one: _followed(connection, one, points[one], begins[one]) for one in chosen}
+    count = _Count(say, sum(_ahead(heads[one], begins[one]) for one in chosen))
+    verdicts = {one: _followed(connection, one, points[one], begins[one], count) for one in chosen}
     verifying.name_unfit(verdicts)
     for one in chosen:
         verifying.judge_end(verdicts[one], heads[one], points[one])
@@ -85,11 +88,33 @@ def inspect(
     ]
 
 
+@dataclass
+class _Count:
+    """How far the reading is, over all chains."""
+
+    say: Callable[[int, int], None]
+    of: int
+    done: int = 0
+
+    def add(self, links: int) -> None:
+        self.done += links
+        self.say(self.done, max(self.of, self.done))
+
+
+def _ahead(head: verifying.Head | None, begin: int) -> int:
+    """How many links there are to read, by where the database says that the chain ends."""
+    return 0 if head is None else max(head.seq - begin + 1, 0)
+
+
 def _followed(
-    connection: Connection, clinic_id: UUID, points: list[checkpoints.Checkpoint], begin: int
+    connection: Connection,
+    clinic_id: UUID,
+    points: list[checkpoints.Checkpoint],
+    begin: int,
+    count: _Count,
 ) -> verifying.Verdict:
     _stand_in(connection, clinic_id)
-    links = _links(connection, clinic_id, begin)
+    links = _links(connection, clinic_id, begin, count)
     return verifying.follow(links, [point.size for point in points], begin)
 
 
@@ -143,7 +168,9 @@ def _head(connection: Connection, clinic_id: UUID, asks_outside: bool) -> verify
     return row and verifying.Head(row.seq, row.hash, row.told_seq if asks_outside else 0)
 
 
-def _links(connection: Connection, clinic_id: UUID, begin: int) -> Iterator[verifying.Link]:
+def _links(
+    connection: Connection, clinic_id: UUID, begin: int, count: _Count
+) -> Iterator[verifying.Link]:
     """The links of a chain in their order from `begin` on, a thousand at a time."""
     s, e = audit_seals.c, audit_events.c
     same = and_(e.clinic_id == s.clinic_id, e.id == s.event_id)
@@ -162,6 +189,7 @@ def _links(connection: Connection, clinic_id: UUID, begin: int) -> Iterator[veri
             body = None if gone else body_of(event, touched.get(event["id"], ()))
             yield verifying.Link(row[s.seq], row[s.prev_hash], row[s.hash], body)
         after = rows[-1][s.seq]
+        count.add(len(rows))
 
 
 def _patients(connection: Connection, clinic_id: UUID, ids: list[UUID]) -> dict[UUID, list[UUID]]:

@@ -53,9 +53,11 @@ def seal() -> None:
                 more = step()
 
 
-def look(folder: Path | None, *clinics: UUID, since: int = 1) -> dict[UUID, inspecting.Report]:
+def look(
+    folder: Path | None, *clinics: UUID, since: int = 1, **more: Any
+) -> dict[UUID, inspecting.Report]:
     with inspecting.one_moment(config.settings().url) as connection:
-        found = inspecting.inspect(connection, folder, clinics or None, since)
+        found = inspecting.inspect(connection, folder, clinics or None, since, **more)
     return {report.clinic_id: report for report in found}
 
 
@@ -110,6 +112,27 @@ def test_a_chain_of_many_pages_is_read_to_its_end(
     assert (report.verdict.sealed, told(report), pages) == (5, [], [2, 2, 1])
     [report] = look(folder, scene.clinic_id, since=4).values()
     assert (report.verdict.sealed, report.begin, told(report)) == (5, 1, [])
+
+
+def test_how_far_the_reading_is_is_told_over_all_chains(
+    scene: Scene, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = scene.clinic_id, scene["XT"].clinic_id
+    write(here, 3)
+    write(there, 2)
+    seal()
+    monkeypatch.setattr(inspecting, "AT_ONCE", 2)
+    said: list[tuple[int, int]] = []
+    look(folder, here, there, say=lambda done, of: said.append((done, of)))
+    assert said == [(2, 5), (3, 5), (5, 5)]
+    said.clear()
+    look(folder, here, since=3, say=lambda done, of: said.append((done, of)))
+    assert said == [(2, 3), (3, 3)]  # no checkpoint before the third
+    with db.transaction() as store:
+        store.execute(update(audit_heads).where(audit_heads.c.clinic_id == here).values(seq=1))
+    said.clear()
+    look(folder, here, say=lambda done, of: said.append((done, of)))
+    assert said == [(2, 2), (3, 3)]  # a head that was edited says too little
 
 
 def test_checkpoints_are_asked_for_only_where_there_is_a_folder(scene: Scene, folder: Path) -> None:
