@@ -28,7 +28,7 @@ fuzz: .venv/requirements-dev.stamp ## the contract, fuzzed on both databases
 	@$(BIN)/python -m tests.fuzz
 
 faults: .venv/requirements-dev.stamp ## server and databases killed under writers, hundreds of times
-	@echo "Killing server and databases under writers; takes about an hour."
+	@echo "Killing server and databases under writers; takes an hour and a half."
 	@$(BIN)/python -m tests.faults
 	@echo "Taking the database away, cutting it off, asking the server to end; takes minutes."
 	@$(BIN)/python -m tests.outages

@@ -4,8 +4,8 @@
 master, PostgreSQL's postmaster, one of its backends; and the server on SQLite. A worker is killed
 while all of them answer. Twenty writers go on meanwhile, each sending again under the same
 `Idempotency-Key` what was not answered. After that no answered write is missing, none is there
-twice, and each left its event in the trail; `audit verify` finds nothing touched after each kind of
-kill, while the writers write on.
+twice, and each left its event in the trail. After each kill `audit verify` looks at what was sealed
+since the one before, after each kind of kill at all of it, while the writers write on.
 FAULT_KILLS=N kills N times each, FAULT_SEED=N at other moments, FAULT_ON=sqlite (or postgres) on
 one database alone. After a kill nobody may wait for longer than 5 s to be answered;
 FAULT_RECOVERED_S=N says otherwise, where others use the machine.
@@ -14,6 +14,7 @@ FAULT_RECOVERED_S=N says otherwise, where others use the machine.
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -52,6 +53,7 @@ SERVE = (str(fuzz.BIN / "flask"), "--app", "wsgi", "serve")
 VERIFY = (str(fuzz.BIN / "flask"), "--app", "wsgi", "audit", "verify")
 LISTEN = psutil.CONN_LISTEN
 NONE_SEALED, UNSEALED = ": 0 sealed", "not sealed yet"
+SEALED = re.compile(r": (\d+) sealed")
 
 
 class Lost(AssertionError):
@@ -89,15 +91,15 @@ class Server:
         """Whether it gave up by itself, as it does when a worker dies twice within seconds."""
         return self.process is not None and self.process.poll() is not None
 
-    def verify_trail(self, wholly: bool = False) -> str:
+    def verify_trail(self, wholly: bool = False, since: int = 1) -> str:
         """What `audit verify` says of its chains; raises `Lost` unless nothing was touched.
 
-        `wholly` waits until the worker has sealed the last event.
+        `wholly` waits until the worker has sealed the last event; with `since`, from that link on.
         """
-        ends = time.monotonic() + GIVE_UP_S
+        ends = time.monotonic() + VERIFY_S
         while True:
             told = subprocess.run(
-                VERIFY,
+                (*VERIFY, "--since", str(since)),
                 env=self.environ(),
                 cwd=self.tree,
                 capture_output=True,
@@ -192,6 +194,8 @@ class Writers:
     faults: list[str] = field(default_factory=list)
     last_at: float = 0.0
     patience_s: float = GIVE_UP_S
+    sealed: int = 1
+    """How many events were seen to be sealed as they were written."""
     threads: list[Thread] = field(default_factory=list)
 
     def start(self) -> None:
@@ -264,12 +268,17 @@ def waits_for_an_answer(writers: Writers, since: float) -> float:
 
 
 def rounds(writers: Writers, kills: int, kill: Callable[[], None], chance: random.Random) -> float:
-    """Kill again and again; the longest that nobody was answered after it, in seconds."""
+    """Kill again and again; the longest that nobody was answered after it, in seconds.
+
+    Raises `Lost` when what the trail got since the kill before doesn't verify.
+    """
     longest = 0.0
     for _ in range(kills):
         time.sleep(chance.uniform(0.05, 0.4))
         kill()
         longest = max(longest, waits_for_an_answer(writers, time.monotonic()))
+        said = writers.server.verify_trail(since=writers.sealed)
+        writers.sealed = max(map(int, SEALED.findall(said)))
     return longest
 
 
