@@ -20,7 +20,16 @@ from api.core import (
 )
 from api.core.outcomes import worsening as _worsening  # noqa: F401
 from api.core.treatment import sessions as _sessions  # noqa: F401
-from api.errors import Busy, Conflict, Refusal, Stale, Unavailable, Unreadable
+from api.errors import (
+    Busy,
+    Conflict,
+    NotAllowed,
+    NotSignedIn,
+    Refusal,
+    Stale,
+    Unavailable,
+    Unreadable,
+)
 from api.fhir import door as fhir, outcome, smart
 from api.research import door as research
 from api.routing import IdConverter, Server
@@ -109,7 +118,7 @@ def _enter() -> None:
 
 def _signed_in(header: str | None, asked: Request, request_id: str) -> Actor:
     """Who comes with an access token; their rights are not looked at yet."""
-    claims = tokens.read(header)
+    claims = _claims(header)
     return Actor(
         sign_in_id=claims["sid"],
         user_id=claims["sub"],
@@ -118,6 +127,16 @@ def _signed_in(header: str | None, asked: Request, request_id: str) -> Actor:
         request_id=request_id,
         client_ip=asked.remote_addr,
     )
+
+
+def _claims(header: str | None) -> dict[str, Any]:
+    """What a person's token says. An EHR client's own is good, but not at this door."""
+    try:
+        return tokens.read(header)
+    except NotSignedIn:
+        if smart.is_clients(header):
+            raise NotAllowed("A system client acts at the FHIR door alone.") from None
+        raise
 
 
 PROBES = ("/livez", "/readyz")

@@ -102,17 +102,28 @@ def _error(status: int, error: str, words: str) -> Response:
 
 def knock() -> Actor:
     """Who knocks with a client's token; raises `NotSignedIn` for any other."""
-    header = request.environ.get("HTTP_AUTHORIZATION")
+    claims = _claims(request.environ.get("HTTP_AUTHORIZATION"))
+    return actor_of(claims["sub"], claims["clinic"], claims["scope"])
+
+
+def is_clients(header: str | None) -> bool:
+    """Whether it brings a client's token that is good, as the FHIR door asks for it."""
+    try:
+        return bool(_claims(header))
+    except NotSignedIn:
+        return False
+
+
+def _claims(header: str | None) -> dict[str, Any]:
     if header is None:
         raise NotSignedIn("Sign in first.", error="")
     scheme, _, text = header.partition(" ")
     if scheme.lower() != "bearer" or not text or len(text) > MAX_TOKEN or not text.isascii():
         raise NotSignedIn("The token can't be read.")
     try:
-        claims = client_tokens.read(text)
+        return client_tokens.read(text)
     except Refused:
         raise NotSignedIn("The token is not valid.") from None
-    return actor_of(claims["sub"], claims["clinic"], claims["scope"])
 
 
 def actor_of(client_id: UUID, clinic_id: UUID, scope: str) -> Actor:

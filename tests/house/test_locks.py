@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 
 from api import db
+from api.access import client_tokens
 from api.access.policies import TABLE, Role
 from api.v1.resource import Blueprint
 from tests.builders import make_person
@@ -116,6 +117,25 @@ def test_a_token_that_is_not_ours_opens_nothing(app: Flask, scene: Any) -> None:
         answer = app.test_client().get("/api/v1/patients", headers={"Authorization": value})
         assert answer.status_code == 401, value
         assert "error=" in answer.headers["WWW-Authenticate"], value
+
+
+def test_a_system_client_acts_at_its_own_door_alone(app: Flask, scene: Any) -> None:
+    good = client_tokens.issue(uuid4(), scene.clinic_id, "system/Patient.rs")
+    head, body, seal = good.split(".")
+    said = set()
+    for method, rule, offer in rules(app):
+        if offer is None or offer.action is None:
+            continue
+        for token, status in ((good, 403), (f"{head}.{body}.{seal[::-1]}", 401)):
+            answer = app.test_client().open(
+                address(rule),
+                method=method,
+                data=b"{broken",
+                headers={"Authorization": f"Bearer {token}", "X-Request-ID": "same"},
+            )
+            assert answer.status_code == status, (method, rule.rule, answer.text)
+            said.add(answer.data)
+    assert len(said) == 2
 
 
 def test_whoever_has_no_right_gets_nowhere_before_their_body_is_read(
