@@ -15,9 +15,10 @@ from click.testing import Result
 from flask import Flask
 from sqlalchemy import select
 
-from api import backups, config, db, field_keys, schema, vault
+from api import backups, clock, config, db, field_keys, schema, vault
 from api.backups import charts
 from api.backups.making import connected
+from api.core import replay
 from api.core.patients import patients
 from api.core.treatment import notes
 from api.errors import Unsafe
@@ -102,6 +103,24 @@ def test_a_key_of_the_same_name_that_is_another_key_is_found(
     file.write_text(json.dumps({"current": kid, "keys": {kid: secret}}))
     with other_keys(tmp_path, monkeypatch), pytest.raises(backups.BadBackup, match="opened"):
         backups.check(backup, print)
+
+
+def test_what_is_protected_in_a_table_without_ids_is_opened_too(
+    scene: Scene, programs: None, tmp_path: Path
+) -> None:
+    mine = {"clinic_id": scene.clinic_id, "user_id": scene["CT"].user_id, "key_hash": "ab" * 32}
+    sealed = vault.seal_json({}, replay.PLACE, "another row", scene.clinic_id)
+    more = {"request_hash": "cd" * 32, "created_at": clock.now(), "status": 201, "answer": sealed}
+    with db.transaction() as store:
+        store.append(replay.idempotency_keys, [mine | more])
+    try:
+        folder = backups.make(tmp_path / "shelf", print)
+        with pytest.raises(backups.BadBackup, match="of idempotency_keys can't be opened"):
+            backups.check(folder, print)
+    finally:
+        with db.transaction() as store:
+            gone = replay.idempotency_keys.c.key_hash == mine["key_hash"]
+            store.execute(replay.idempotency_keys.delete().where(gone))
 
 
 class other_keys:  # noqa: N801 it reads as what it does

@@ -5,14 +5,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, make_url, select, text
+from sqlalchemy import Connection, Table, make_url, select, text
 
-from api import db, field_keys
+from api import db, field_keys, vault
 from api.audit import inspecting as trails
 from api.backups import charts, shelf
 from api.backups.charts import BadBackup
 from api.backups.making import POSTGRES, connected, count, run
 from api.config import settings
+from api.db import Values
 from api.errors import Unavailable
 
 SAMPLE = 20
@@ -124,15 +125,23 @@ def _inspect_sqlite(connection: Connection) -> None:
 
 
 def _inspect_sealed(connection: Connection, ring: dict[str, bytes | None]) -> int:
+    """How many rows were opened, of the last ones of each table that has protected columns."""
     opened = 0
     for table in db.metadata.sorted_tables:
-        if not db.sealed_columns(table) or not {"id", "clinic_id"} <= {*table.c.keys()}:
+        if not db.sealed_columns(table):
             continue
-        newest = select(table).order_by(table.c.id.desc()).limit(SAMPLE)
-        for row in connection.execute(newest).mappings():
-            try:
-                db.reveal(table, dict(row), (), ring)
-            except Unavailable:
-                raise BadBackup(f"A protected column of {table.name} can't be opened.") from None
-            opened += any(row[name] is not None for name in db.sealed_columns(table))
+        last = [column.desc() for column in table.primary_key.columns]
+        for row in connection.execute(select(table).order_by(*last).limit(SAMPLE)).mappings():
+            opened += _open(table, dict(row), ring)
     return opened
+
+
+def _open(table: Table, row: Values, ring: dict[str, bytes | None]) -> bool:
+    sealed = [name for name in db.sealed_columns(table) if row[name] is not None]
+    try:
+        for name in sealed:
+            if not vault.is_destroyed(row[name], ring):
+                vault.unseal(row[name], *db.sealed_for(table, name, row), ring)
+    except Unavailable:
+        raise BadBackup(f"A protected column of {table.name} can't be opened.") from None
+    return bool(sealed)

@@ -18,7 +18,16 @@ from api import field_keys, vault
 from api.access.users import clinics_there
 from api.config import settings
 from api.core import chart_keys
-from api.db import Sealed, Values, metadata, sealed_columns, store, transaction, walls, within
+from api.db import (
+    Values,
+    metadata,
+    sealed_columns,
+    sealed_for,
+    store,
+    transaction,
+    walls,
+    within,
+)
 
 AT_ONCE: Final = 200
 """Rows of a batch: some ten milliseconds, in which nobody else can change them."""
@@ -133,16 +142,7 @@ def _seal_anew(table: Table, row: Values) -> None:
     for name in sealed_columns(table):
         value = row[name]
         if value is not None and not value.startswith(tuple(kept)):
-            bound = _bound(table, name, row)
+            bound = sealed_for(table, name, row)
             fresh[name] = vault.seal(vault.unseal(value, *bound), *bound, under, store().ring)
     mine = [table.c[key] == row[key] for key in _keys(table)]
     store().execute(table.update().where(*mine).values(fresh))
-
-
-def _bound(table: Table, name: str, row: Values) -> tuple[str, Any, UUID, str]:
-    """What a value is sealed for: its place, its row, its clinic, its purpose."""
-    kind = table.c[name].type
-    assert isinstance(kind, Sealed)
-    purpose = (row[kind.purpose_in] if kind.purpose_in else None) or kind.purpose
-    clinic_id = row.get("clinic_id") or vault.GLOBAL
-    return f"{table.name}.{name}", row[kind.bound_to], clinic_id, purpose

@@ -34,6 +34,7 @@ from api.db.sealing import (
     open_chart_key as open_chart_key,
     reveal as reveal,
     sealed_columns as sealed_columns,
+    sealed_for as sealed_for,
 )
 from api.db.stores import (
     Store as Store,

@@ -45,6 +45,18 @@ def sealed_columns(table: Table) -> tuple[str, ...]:
     return tuple(column.key for column in table.c if isinstance(column.type, Sealed))
 
 
+def sealed_for(table: Table, name: str, row: Values) -> tuple[str, Any, UUID, str]:
+    """What the value of a sealed column is sealed for: its place, its row, its clinic, its purpose.
+
+    For the rows of any table, also of those that have no `id` or are of no clinic.
+    """
+    kind = table.c[name].type
+    assert isinstance(kind, Sealed)
+    purpose = (row[kind.purpose_in] if kind.purpose_in else None) or kind.purpose
+    clinic_id = row.get("clinic_id") or vault.GLOBAL
+    return f"{table.name}.{name}", row[kind.bound_to], clinic_id, purpose
+
+
 def reveal(
     table: Table | None,
     row: Values,
