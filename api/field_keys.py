@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic, time
 
+from api import key_files
 from api.config import settings
 from api.errors import Unsafe
 
@@ -42,14 +43,13 @@ class Masters:
 
 def make_keys(folder: Path) -> bool:
     """Make the master field keys unless they are there; tells whether they were made."""
-    path = folder / FILE
-    if path.exists():
-        return False
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    kid = secrets.token_hex(4)
-    fresh = Masters(kid, {kid: os.urandom(KEY_BYTES)}, os.urandom(KEY_BYTES), {})
-    _write_private(path, _spelled(fresh))
-    return True
+    with key_files.alone(folder):
+        if (folder / FILE).exists():
+            return False
+        kid = secrets.token_hex(4)
+        fresh = Masters(kid, {kid: os.urandom(KEY_BYTES)}, os.urandom(KEY_BYTES), {})
+        key_files.put(folder / FILE, _spelled(fresh).encode())
+        return True
 
 
 def rotate(folder: Path) -> str:
@@ -58,25 +58,28 @@ def rotate(folder: Path) -> str:
     Running processes notice within five seconds. A process that dies meanwhile leaves the file as
     it was, or as it is to be.
     """
-    before, kid = read_keys(folder), secrets.token_hex(4)
-    after = replace(
-        before,
-        current=kid,
-        keys={**before.keys, kid: os.urandom(KEY_BYTES)},
-        replaced_at={**before.replaced_at, before.current: time()},
-    )
-    _replace_private(folder / FILE, _spelled(after))
+    kid = secrets.token_hex(4)
+    with key_files.alone(folder):
+        before = read_keys(folder)
+        after = replace(
+            before,
+            current=kid,
+            keys={**before.keys, kid: os.urandom(KEY_BYTES)},
+            replaced_at={**before.replaced_at, before.current: time()},
+        )
+        key_files.put(folder / FILE, _spelled(after).encode())
     _look(even_if_young=True)
     return kid
 
 
 def retire(folder: Path, kid: str) -> None:
     """Forget a key that seals no more; what is still sealed with it can't be opened after this."""
-    before = read_keys(folder)
-    if kid == before.current or kid not in before.keys:
-        raise Unsafe("Only a key that was there before the current one can be retired.")
-    kept = {name: key for name, key in before.keys.items() if name != kid}
-    _replace_private(folder / FILE, _spelled(replace(before, keys=kept)))
+    with key_files.alone(folder):
+        before = read_keys(folder)
+        if kid == before.current or kid not in before.keys:
+            raise Unsafe("Only a key that was there before the current one can be retired.")
+        kept = {name: key for name, key in before.keys.items() if name != kid}
+        key_files.put(folder / FILE, _spelled(replace(before, keys=kept)).encode())
     _look(even_if_young=True)
 
 
@@ -88,26 +91,6 @@ def _spelled(masters: Masters) -> str:
         "replaced_at": dict(masters.replaced_at),
     }
     return json.dumps(content)
-
-
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _replace_private(path: Path, text: str) -> None:
-    """Put a whole file in the place of another; there is no moment at which neither is there."""
-    beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    _write_private(beside, text)
-    os.replace(beside, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def read_keys(folder: Path) -> Masters:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -178,6 +179,21 @@ def test_a_key_is_retired_only_when_nothing_lies_under_it(
     assert contacts() == written
     with pytest.raises(Unsafe):
         field_keys.retire(tmp_path / "keys", field_keys.current())
+
+
+def test_of_keys_that_are_made_and_forgotten_at_once_none_is_lost(
+    shell: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "keys"
+    former = [field_keys.current()]
+    former += [field_keys.rotate(folder) for _ in range(3)]
+    last = field_keys.rotate(folder)
+    with ThreadPoolExecutor(12) as hands:
+        made = [hands.submit(field_keys.rotate, folder) for _ in range(8)]
+        for each in [hands.submit(field_keys.retire, folder, kid) for kid in former]:
+            each.result()
+        added = {each.result() for each in made}
+    assert {*field_keys.read_keys(folder).keys} == {last} | added and len(added) == 8
 
 
 def test_a_file_of_before_keeps_its_blind_indexes_when_its_key_goes(
