@@ -29,6 +29,7 @@ from api.errors import (
     Stale,
     Unavailable,
     Unreadable,
+    Unsafe,
 )
 from api.fhir import door as fhir, outcome, smart
 from api.research import door as research
@@ -276,6 +277,9 @@ def _refuse(error: Exception) -> Response:
         answer = _no().from_http(error)
     elif isinstance(error, DBAPIError | PoolTimeout):
         answer = _refuse_for_database(error)
+    elif isinstance(error, Unsafe):  # keys that can't be read just now
+        log.exception("unsafe", extra={"request_id": getattr(g, "request_id", "")})
+        answer = _refuse(Unavailable("The keys can't be read just now."))
     else:
         log.exception("unexpected", extra={"request_id": getattr(g, "request_id", "")})
         answer = _no().problem("unexpected", "")

@@ -55,7 +55,7 @@ COMMITTED_AT = "https://freshtrail.example/fhir/R4"
 
 
 def make_missing_keys() -> list[str]:
-    """Make the keys that are not there; what was made, in words."""
+    """Make the keys that are not there; what was made, in words. Raises `Unsafe` if it can't be."""
     made = []
     if keys.make_keys(settings().keys):
         made.append("signing key")
@@ -64,6 +64,13 @@ def make_missing_keys() -> list[str]:
     if checkpoints.make_key(settings().keys):
         made.append("checkpoint key")
     return made
+
+
+def _make_keys() -> list[str]:
+    try:
+        return make_missing_keys()
+    except Unsafe as reason:
+        raise click.ClickException(str(reason)) from None
 
 
 @click.command("migrate")
@@ -126,7 +133,7 @@ def worker_command(once: bool) -> None:
 
 
 def _prepare_demo() -> None:
-    for made in make_missing_keys():
+    for made in _make_keys():
         click.echo(f"Made a {made} in {settings().keys}.")
     schema.upgrade()
     if demo.is_empty():
@@ -180,7 +187,7 @@ keys_group = AppGroup("keys", help="Signing and field keys.")
 def make_keys_command() -> None:
     """Make the keys that are not there; never touches one that is."""
     settings().data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made = make_missing_keys()
+    made = _make_keys()
     click.echo(f"Made: {', '.join(made)}." if made else "Every key is there already.")
 
 

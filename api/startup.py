@@ -63,7 +63,7 @@ SELECT current_setting('server_version_num')::int AS version,
 
 def refuse_unsafe() -> None:
     """Raise `Unsafe`, with every reason that is found, rather than serve."""
-    keys.private_keys()
+    keys.check()
     field_keys.check()
     if not schema.is_served():
         raise Unsafe("The database is not at the newest schema: flask --app wsgi migrate.")

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 import time_machine
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from flask import Flask
 
-from api.access import client_tokens, keys, tokens
+from api.access import client_tokens, keys, signing_files, tokens
 from api.config import settings
 from api.errors import NotSignedIn, Unsafe
 from tests.builders import Scene
@@ -174,21 +174,21 @@ def test_while_a_folder_is_young_a_change_is_seen_that_its_time_does_not_tell(
 ) -> None:
     (old,) = keys.private_keys()
     changed = folder.stat().st_mtime_ns
-    monkeypatch.setattr(keys.time, "time_ns", lambda: changed + keys.SETTLED_NS)
+    monkeypatch.setattr(time, "time_ns", lambda: changed + signing_files.SETTLED_NS)
     assert [*keys.private_keys()] == [old]
     new = keys.add_key(folder)
     os.utime(folder, ns=(changed, changed))
-    monkeypatch.setattr(keys.time, "time_ns", lambda: changed + keys.SETTLED_NS + 1)
+    monkeypatch.setattr(time, "time_ns", lambda: changed + signing_files.SETTLED_NS + 1)
     assert {*keys.private_keys()} == {old, new}
 
 
 def test_a_folder_that_has_settled_is_not_read_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks = itertools.count(folder.stat().st_mtime_ns + keys.SETTLED_NS + 1)
-    monkeypatch.setattr(keys.time, "time_ns", lambda: next(looks))
+    looks = itertools.count(folder.stat().st_mtime_ns + signing_files.SETTLED_NS + 1)
+    monkeypatch.setattr(time, "time_ns", lambda: next(looks))
     there = keys.private_keys()
-    monkeypatch.setattr(keys, "_open", lambda _path: pytest.fail("read again"))
+    monkeypatch.setattr(signing_files, "_open", lambda _path: pytest.fail("read again"))
     assert all(keys.private_keys() is there for _ in range(3))
 
 
@@ -295,18 +295,34 @@ def test_a_file_whose_name_tells_no_time_is_a_key_of_long_ago(folder: Path) -> N
     assert states() == {kid: "retiring", new: "current"}
 
 
-def test_without_a_key_or_with_one_of_another_kind_nothing_is_signed(folder: Path) -> None:
+NO_KEY = "^There is no signing key; `flask --app wsgi keys make` makes one.$"
+
+
+@pytest.mark.parametrize(
+    "other", [rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP384R1())]
+)
+def test_a_key_of_another_kind_is_passed_over_and_nobody_starts_with_it(
+    folder: Path, other: Any
+) -> None:
     (kid,) = states()
-    other = rsa.generate_private_key(65537, 2048)
     pem = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (folder / "sign-rsa.pem").write_bytes(pem)
-    with pytest.raises(Unsafe, match="^sign-rsa.pem is not an elliptic-curve key.$"):
-        keys.signing_key()
-    for path in folder.iterdir():
-        path.unlink()
-    none = "^There is no signing key; `flask --app wsgi keys make` makes one.$"
-    with pytest.raises(Unsafe, match=none):
-        keys.signing_key()
+    (folder / "sign-other.pem").write_bytes(pem)
+    assert states() == {kid: "current"}
+    with pytest.raises(Unsafe, match="^sign-other.pem is not an elliptic-curve key of P-256.$"):
+        keys.check()
+
+
+def test_without_a_key_nothing_is_signed_and_nobody_starts(folder: Path) -> None:
+    keys.check()
+    (folder / "field-keys.json").write_text("{}")
+    keys.find(*states()).path.unlink()
+    for ask in (keys.check, keys.signing_key, keys.private_keys):
+        with pytest.raises(Unsafe, match=NO_KEY):
+            ask()
+    for path in (folder / "field-keys.json", folder):
+        path.unlink() if path.is_file() else path.rmdir()
+        with pytest.raises(Unsafe, match=NO_KEY):
+            keys.check()
 
 
 def test_a_key_whose_name_begins_with_a_dash_is_promoted_retired_and_revoked_like_any(
