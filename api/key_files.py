@@ -39,7 +39,7 @@ def put(path: Path, content: bytes) -> None:
     try:
         _write(beside, content)
         beside.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as problem:
         why = type(problem).__name__
         raise Unsafe(f"{path.name} can't be written ({why}).") from problem
@@ -56,8 +56,8 @@ def _write(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync(folder: Path) -> None:
-    """A name is on the disk once its folder is."""
+def sync(folder: Path) -> None:
+    """Put the names of a folder on the disk: what a new file holds is lost without its name."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

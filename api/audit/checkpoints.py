@@ -3,7 +3,8 @@
 A chain alone can't show that its end was cut off, or that all of it was made anew. A checkpoint is
 `origin`, `size`, `hash` and `time` in lines of their own, then a line with the Ed25519 signature
 (RFC 8032) of those four, then an empty line; one file for each clinic, appended to and never
-rewritten. A fifth line `recovery` says that a backup was restored by intent.
+rewritten. A fifth line `recovery` says that a backup was restored by intent, and `torn` that what
+stands before it was cut short while it was written, as where the power went, and told of nothing.
 """
 
 import os
@@ -11,7 +12,9 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from fcntl import LOCK_EX, flock
 from functools import cache
+from io import FileIO
 from pathlib import Path
 from uuid import UUID
 
@@ -24,37 +27,50 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from api import key_files
 from api.config import settings
 from api.errors import Unsafe
 
 FILE = "checkpoint-ed25519.pem"
 ORIGIN = "freshtrail/audit/"
-RECOVERY = "recovery"
+RECOVERY, TORN = MARKS = ("recovery", "torn")
+SIGNATURE = 88
+"""Signs of a signature: 64 bytes in base64."""
+LONGEST = 1024
+"""Bytes at the end of a file in which its last checkpoint lies for certain."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a chain was at a time; `good` is whether its signature is ours."""
+    """What a chain was at a time; `good` is whether its signature is ours.
+
+    One that is not good may be `torn`: the beginning of one of which the rest was never written.
+    `after_torn` says, signed, that such stood before this one when it was written.
+    """
 
     size: int
     hash: str
     at: str
     good: bool
     recovery: bool = False
+    torn: bool = False
+    after_torn: bool = False
 
 
 def make_key(folder: Path) -> bool:
     """Make the signing key unless it is there; tells whether it was made."""
-    path = folder / FILE
-    if path.exists():
-        return False
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    pem = Ed25519PrivateKey.generate().private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-    )
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(pem)
-    return True
+    made = Ed25519PrivateKey.generate()
+    with key_files.alone(folder):
+        if (folder / FILE).exists():
+            return False
+        pem = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        key_files.put(folder / FILE, pem)
+        return True
+
+
+def check() -> None:
+    """Raise `Unsafe` unless there is a key to sign with, and it can be opened."""
+    _key()
 
 
 @cache
@@ -76,18 +92,62 @@ def file_of(folder: Path, clinic_id: UUID) -> Path:
 
 
 def write(
-    folder: Path, clinic_id: UUID, size: int, digest: str, at: datetime, recovery: bool = False
+    folder: Path,
+    clinic_id: UUID,
+    size: int,
+    digest: str,
+    at: datetime,
+    recovery: bool = False,
+    told: int | None = None,
 ) -> None:
-    """Append a checkpoint, on the disk before this returns; raises `Unsafe` without a key."""
+    """Append a checkpoint, on the disk before this returns; raises `Unsafe` without a key.
+
+    `told` is the size of the last one that is known to have been written: where what came after it
+    was cut short, this one says so. Of one that can't be written whole nothing is left.
+    """
+    _key()
     lines = [f"{ORIGIN}{clinic_id}", str(size), digest, at.isoformat(timespec="microseconds")]
-    lines += [RECOVERY] if recovery else []
-    said = "\n".join(lines)
-    signed = b64encode(_key().sign(said.encode())).decode()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with file_of(folder, clinic_id).open("a") as file:
-        file.write(f"{said}\n{signed}\n\n")
-        file.flush()
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
+    with os.fdopen(os.open(file_of(folder, clinic_id), flags, 0o666), "r+b", buffering=0) as file:
+        flock(file, LOCK_EX)
+        end = _end(file)
+        if recovery:
+            lines.append(RECOVERY)
+        elif told is not None and _was_torn(end, folder, clinic_id, told):
+            lines.append(TORN)
+        said = "\n".join(lines)
+        signed = b64encode(_key().sign(said.encode())).decode()
+        apart = "" if not end or end.endswith("\n\n") else "\n\n"
+        _append(file, f"{apart}{said}\n{signed}\n\n".encode())
+    if not end:
+        key_files.sync(folder)
+
+
+def _end(file: FileIO) -> str:
+    """What a file ends with: its last checkpoint, at least."""
+    file.seek(max(file.seek(0, os.SEEK_END) - LONGEST, 0))
+    return file.read().decode(errors="replace")
+
+
+def _append(file: FileIO, content: bytes) -> None:
+    """Put it behind what is there, on the disk, or leave that as it was."""
+    length = file.seek(0, os.SEEK_END)
+    try:
+        while content:
+            content = content[file.write(content) :]
         os.fsync(file.fileno())
+    except BaseException:
+        file.truncate(length)
+        raise
+
+
+def _was_torn(end: str, folder: Path, clinic_id: UUID, told: int) -> bool:
+    """Whether a file ends with what was cut short after all that was told of: which is there."""
+    *_, last = ["", *(block for block in end.split("\n\n") if block.strip("\n"))]
+    if not last or not _read(last, clinic_id).torn:
+        return False
+    return max((one.size for one in read(folder, clinic_id) if one.good), default=0) >= told
 
 
 def read(folder: Path, clinic_id: UUID) -> Iterator[Checkpoint]:
@@ -97,15 +157,27 @@ def read(folder: Path, clinic_id: UUID) -> Iterator[Checkpoint]:
         return
     for block in path.read_text(errors="replace").split("\n\n"):
         if block.strip():
-            yield _read(block.strip("\n").split("\n"), clinic_id)
+            yield _read(block, clinic_id)
 
 
-def _read(lines: list[str], clinic_id: UUID) -> Checkpoint:
-    said, signature = lines[:-1], lines[-1]
-    recovery = len(said) == 5 and said[4] == RECOVERY
+def _read(block: str, clinic_id: UUID) -> Checkpoint:
+    *said, signature = block.strip("\n").split("\n")
+    mark = said[4] if len(said) == 5 else ""
     try:
         _key().public_key().verify(b64decode(signature, validate=True), "\n".join(said).encode())
-        good = said[0] == f"{ORIGIN}{clinic_id}" and (len(said) == 4 or recovery)
-        return Checkpoint(int(said[1]), said[2], said[3], good, recovery)
+        good = said[0] == f"{ORIGIN}{clinic_id}" and (len(said) == 4 or mark in MARKS)
+        size, is_recovery, is_after = int(said[1]), mark == RECOVERY, mark == TORN
+        return Checkpoint(size, said[2], said[3], good, is_recovery, after_torn=is_after)
     except (InvalidSignature, ValueError, IndexError):
-        return Checkpoint(0, "", "", good=False)
+        return Checkpoint(0, "", "", good=False, torn=_is_torn(block.strip("\n"), clinic_id))
+
+
+def _is_torn(block: str, clinic_id: UUID) -> bool:
+    """Whether a block can be the beginning of a checkpoint: too short for a signature at its end.
+
+    Where the power went a disk may have kept room for the rest, filled with nothing.
+    """
+    there, begins = block.rstrip("\0"), f"{ORIGIN}{clinic_id}\n"
+    begun = there.startswith(begins) or begins.startswith(there)
+    room = SIGNATURE + (there != block)
+    return begun and len(there.rpartition("\n")[2]) < room

@@ -136,11 +136,13 @@ def _told(folder: Path | None) -> Told:
 def _again(
     folder: Path | None, clinic_id: UUID, head: verifying.Head | None, points: list[Any]
 ) -> list[checkpoints.Checkpoint]:
-    """The checkpoints; read once more where the first look may have met a line half written."""
-    begun = head is not None and head.told_seq > 0 and not points
-    if folder is None or not (begun or any(not one.good for one in points)):
+    """The checkpoints; read once more where the first look may have met a line half written, or
+    came before one of which the database tells."""
+    told = 0 if head is None else head.told_seq
+    seen = max((one.size for one in points if one.good), default=0)
+    if folder is None or (told <= seen and all(one.good for one in points)):
         return points
-    last = max((one.size for one in points if one.good), default=head.told_seq if head else 0)
+    last = max(seen, told)
     return [one for one in checkpoints.read(folder, clinic_id) if one.size <= last or not one.good]
 
 

@@ -166,10 +166,10 @@ def judge_end(verdict: Verdict, head: Head | None, checkpoints: list[Checkpoint]
     """Compare where a chain ends with its head, and both with what lies outside the database."""
     known = _since_recovery(checkpoints)
     good = [one for one in known if one.good]
-    if len(good) < len(known) or (head is not None and head.told_seq and not checkpoints):
+    newest = max((one.size for one in good), default=0)
+    if _is_spoiled(known) or (head is not None and head.told_seq > newest):
         verdict.tampering.append(Tampering(max(verdict.sealed, 1), CHECKPOINT))
     _judge_forks(verdict, good)
-    newest = max((one.size for one in good), default=0)
     said = 0 if head is None else head.seq
     if verdict.sealed == 0 and max(newest, said) > 0:
         verdict.tampering.append(Tampering(1, EMPTIED))
@@ -182,13 +182,29 @@ def judge_end(verdict: Verdict, head: Head | None, checkpoints: list[Checkpoint]
 
 
 def _since_recovery(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
-    """What still binds: a restore by intent bridges what was told of a later state before it."""
+    """What still binds: a restore by intent bridges what was told of a later state before it, and
+    what can't be read there."""
     places = [n for n, one in enumerate(checkpoints) if one.recovery and one.good]
     if not places:
         return checkpoints
     last = places[-1]
-    kept = [one for one in checkpoints[:last] if one.size <= checkpoints[last].size]
+    kept = [one for one in checkpoints[:last] if one.good and one.size <= checkpoints[last].size]
     return [*kept, *checkpoints[last:]]
+
+
+def _is_spoiled(checkpoints: list[Checkpoint]) -> bool:
+    """Whether any is not as it was written, but for what was cut short while it was.
+
+    That is excused at the very end, where nothing vouches for it and nothing needs to: what the
+    database was told of stands before it. Elsewhere the next one must say, signed, that it met it.
+    """
+    excuses = True
+    for one in reversed(checkpoints):
+        if one.good:
+            excuses = one.after_torn
+        elif not (one.torn and excuses):
+            return True
+    return False
 
 
 def _judge_forks(verdict: Verdict, good: list[Checkpoint]) -> None:

@@ -28,7 +28,8 @@ def tell_due() -> bool:
     if row is None or not _has_key():
         return False
     now = clock.now()
-    checkpoints.write(settings().checkpoints, row["clinic_id"], row["seq"], row["hash"], now)
+    place = (row["clinic_id"], row["seq"], row["hash"])
+    checkpoints.write(settings().checkpoints, *place, now, told=row["told_seq"])
     mine = audit_heads.update().where(h.clinic_id == row["clinic_id"])
     store().execute(mine.values(told_seq=row["seq"]))
     return True

@@ -173,11 +173,13 @@ def fork(t: Trail, _: Trail, chance: random.Random) -> int:
 
 
 def spoil_checkpoint(t: Trail, _: Trail, chance: random.Random) -> int:
-    if chance.random() < 0.5:
+    way, k = chance.choice(["all", "last", "one", "cut"]), chance.randrange(len(t.points))
+    if way == "all":
         t.points.clear()
+    elif way == "last":
+        del t.points[max(k, 1) :]
     else:
-        k = chance.randrange(len(t.points))
-        t.points[k] = replace(t.points[k], good=False)
+        t.points[k] = Checkpoint(0, "", "", good=False, torn=way == "cut")
     return LENGTH
 
 
@@ -425,6 +427,41 @@ def test_of_several_rows_that_were_put_in_the_first_is_told() -> None:
 def test_a_checkpoint_that_is_no_longer_ours_is_told_of_an_empty_chain_too() -> None:
     bad = Checkpoint(0, "", "", good=False)
     assert told_of(Trail(new_id(), [], None, [bad])) == [(1, "checkpoint_edited_or_missing")]
+
+
+TORN = Checkpoint(0, "", "", good=False, torn=True)
+
+
+@pytest.mark.parametrize("bad", [TORN, replace(TORN, torn=False)])
+def test_a_restore_by_intent_bridges_what_cannot_be_read_before_it(bad: Checkpoint) -> None:
+    one = trail(random.Random(2))
+    one.points.insert(3, bad)
+    assert told_of(one) == [(LENGTH, "checkpoint_edited_or_missing")]
+    assert one.head is not None
+    one.points.append(Checkpoint(LENGTH, one.head.hash, "", True, recovery=True))
+    assert told_of(one) == []
+    one.points.append(replace(bad, torn=False))
+    assert told_of(one) == [(LENGTH, "checkpoint_edited_or_missing")]
+
+
+def test_what_was_cut_short_and_never_told_is_no_tampering() -> None:
+    one = trail(random.Random(2))
+    one.points.append(TORN)
+    assert told_of(one) == []
+    assert one.head is not None
+    one.points += [TORN, Checkpoint(LENGTH, one.head.hash, "", True, after_torn=True)]
+    assert told_of(one) == []
+    one.points[-1] = replace(one.points[-1], after_torn=False)
+    assert told_of(one) == [(LENGTH, "checkpoint_edited_or_missing")]
+
+
+@pytest.mark.parametrize("left", [1, 4, 7])
+def test_an_end_that_was_told_and_is_cut_short_or_gone_is_tampering(left: int) -> None:
+    one = trail(random.Random(2))
+    del one.points[left:]
+    assert told_of(one) == [(LENGTH, "checkpoint_edited_or_missing")]
+    one.points.append(TORN)
+    assert told_of(one) == [(LENGTH, "checkpoint_edited_or_missing")]
 
 
 @pytest.mark.parametrize("good", [True, False])

@@ -1,6 +1,7 @@
 """Checkpoints: signed lines outside the database, and what was touched vouches for nothing."""
 
 import os
+import resource
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from api import config
-from api.audit import checkpoints
+from api.audit import checkpoints, verifying
 from api.audit.checkpoints import Checkpoint
 from api.db import new_id
 from api.errors import Unsafe
@@ -121,12 +122,79 @@ def test_a_line_that_was_touched_vouches_for_nothing(tmp_path: Path, spoil: Any)
     path = checkpoints.file_of(tmp_path, clinic_id)
     path.write_text(spoil(path.read_text()), errors="surrogateescape")
     [one] = checkpoints.read(tmp_path, clinic_id)
-    assert one == Checkpoint(0, "", "", good=False)
+    cut = spoil("0123456789") == "01234"
+    assert one == Checkpoint(0, "", "", good=False, torn=cut)
+
+
+def files_cut(folder: Path) -> Iterator[tuple[Path, bool]]:
+    """A file of two checkpoints whose second was cut short, at every place; whether it stands."""
+    path = checkpoints.file_of(folder, CLINIC)
+    checkpoints.write(folder, CLINIC, 3, "ab" * 32, AT)
+    first = path.stat().st_size
+    checkpoints.write(folder, CLINIC, 9, "cd" * 32, AT)
+    whole = path.read_bytes()
+    for length in range(first, len(whole)):
+        for filled in (b"", b"\0" * 1500):
+            path.write_bytes(whole[:length] + filled)
+            yield path, not filled and length >= len(whole) - 2
+    path.unlink()
+
+
+CLINIC = UUID(int=7)
+
+
+def test_what_was_cut_short_anywhere_is_no_alarm_once_the_next_one_says_so(tmp_path: Path) -> None:
+    for path, stands in files_cut(tmp_path):
+        assert not verifying._is_spoiled([*checkpoints.read(tmp_path, CLINIC)])
+        checkpoints.write(tmp_path, CLINIC, 12, "ef" * 32, AT, told=3)
+        found = [*checkpoints.read(tmp_path, CLINIC)]
+        assert [one.size for one in found if one.good] == [3, 9, 12] if stands else [3, 12]
+        assert not verifying._is_spoiled(found), path.read_bytes()
+        checkpoints.write(tmp_path, CLINIC, 15, "ef" * 32, AT, told=12)
+        assert not [*checkpoints.read(tmp_path, CLINIC)][-1].after_torn
+
+
+def test_what_was_told_and_is_cut_short_stays_an_alarm(tmp_path: Path) -> None:
+    for path, _stands in files_cut(tmp_path):
+        checkpoints.write(tmp_path, CLINIC, 12, "ef" * 32, AT, told=9)
+        found = [*checkpoints.read(tmp_path, CLINIC)]
+        had = found[1].good or len(found) == 2  # nothing of it is left: its head tells
+        assert verifying._is_spoiled(found) is not had, path.read_bytes()
+        assert found[-1].good and not found[-1].after_torn
+
+
+def test_cut_short_twice_is_no_alarm_either(tmp_path: Path) -> None:
+    path = checkpoints.file_of(tmp_path, CLINIC)
+    checkpoints.write(tmp_path, CLINIC, 3, "ab" * 32, AT)
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:100] + b"\n\n" + whole[:60] + b"\n\n")
+    checkpoints.write(tmp_path, CLINIC, 9, "cd" * 32, AT, told=3)
+    found = [*checkpoints.read(tmp_path, CLINIC)]
+    assert [one.torn for one in found] == [False, True, True, False]
+    assert found[-1].after_torn and not verifying._is_spoiled(found)
+
+
+@pytest.mark.parametrize("room", [0, 1, 100, 230])
+def test_one_that_can_not_be_written_leaves_nothing(tmp_path: Path, room: int) -> None:
+    checkpoints.write(tmp_path, CLINIC, 3, "ab" * 32, AT)
+    before = checkpoints.file_of(tmp_path, CLINIC).read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + room, limits[1]))
+    try:
+        with pytest.raises(OSError):
+            checkpoints.write(tmp_path, CLINIC, 9, "cd" * 32, AT)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert checkpoints.file_of(tmp_path, CLINIC).read_bytes() == before
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(OSError, match="cut off"):
+        patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError("cut off")))
+        checkpoints.write(tmp_path, CLINIC, 9, "cd" * 32, AT)
+    assert checkpoints.file_of(tmp_path, CLINIC).read_bytes() == before
 
 
 def test_what_was_signed_of_more_lines_than_a_checkpoint_has_is_none(tmp_path: Path) -> None:
     clinic_id = UUID(int=7)
-    for more in ("restored", "recovery\nrecovery"):
+    for more in ("restored", "recovery\nrecovery", "torn\ntorn", "torn\nrecovery"):
         said = f"freshtrail/audit/{clinic_id}\n3\n{'ab' * 32}\n{AT.isoformat()}\n{more}"
         signed = b64encode(checkpoints._key().sign(said.encode())).decode()
         checkpoints.file_of(tmp_path, clinic_id).write_text(f"{said}\n{signed}\n\n")

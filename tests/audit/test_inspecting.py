@@ -208,6 +208,72 @@ def test_a_checkpoint_that_stays_spoiled_is_told(scene: Scene, folder: Path) -> 
     assert told(report) == [(2, "checkpoint_edited_or_missing")]
 
 
+def grown(clinic_id: UUID, folder: Path) -> list[int]:
+    """Two checkpoints, one after the other; where each ends in the file."""
+    path, ends = checkpoints.file_of(folder, clinic_id), []
+    for _ in range(2):
+        write(clinic_id, 2)
+        seal()
+        ends.append(path.stat().st_size)
+    return ends
+
+
+def test_a_file_cut_in_half_is_told_also_once_it_was_appended_to_and_until_an_intended_restore(
+    scene: Scene, folder: Path, application: Flask
+) -> None:
+    here = scene.clinic_id
+    (first, last), path = grown(here, folder), checkpoints.file_of(folder, here)
+    with path.open("r+b") as file:
+        file.truncate((first + last) // 2)
+    assert told(look(folder, here)[here]) == [(4, "checkpoint_edited_or_missing")]
+    write(here, 1)
+    seal()
+    report = look(folder, here)[here]
+    assert (report.checkpoints, told(report)) == (3, [(5, "checkpoint_edited_or_missing")])
+    words = ["audit", "recovery", "--clinic", str(here)]
+    assert application.test_cli_runner().invoke(args=words).exit_code == 0
+    assert told(look(folder, here)[here]) == []
+
+
+def test_an_end_that_was_never_told_since_the_power_went_is_no_alarm(
+    scene: Scene, folder: Path
+) -> None:
+    here = scene.clinic_id
+    (first, last), path = grown(here, folder), checkpoints.file_of(folder, here)
+    with path.open("r+b") as file:
+        file.truncate((first + last) // 2)
+    with db.transaction() as store:  # as it stood before the second was written
+        mine = update(audit_heads).where(audit_heads.c.clinic_id == here)
+        store.execute(mine.values(told_seq=2))
+    assert told(look(folder, here)[here]) == []
+    for _ in range(2):
+        seal()
+        assert told(look(folder, here)[here]) == []
+        write(here, 1)
+
+
+@pytest.mark.parametrize("left", [1, 0])
+def test_checkpoints_that_were_taken_from_the_end_of_their_file_are_told_of(
+    scene: Scene, folder: Path, left: int
+) -> None:
+    here = scene.clinic_id
+    (first, _last), path = grown(here, folder), checkpoints.file_of(folder, here)
+    with path.open("r+b") as file:
+        file.truncate(first * left)
+    assert told(look(folder, here)[here]) == [(4, "checkpoint_edited_or_missing")]
+
+
+def test_those_that_were_written_since_the_first_look_are_no_alarm(
+    scene: Scene, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = scene.clinic_id
+    grown(here, folder)
+    early = {here: [*checkpoints.read(folder, here)][:1]}
+    monkeypatch.setattr(inspecting, "_told", lambda _folder: early)
+    report = look(folder, here)[here]
+    assert (report.checkpoints, told(report)) == (2, [])
+
+
 def test_an_event_that_was_taken_out_is_told_in_its_place(scene: Scene, folder: Path) -> None:
     rows = write(scene.clinic_id, 4)
     seal()
