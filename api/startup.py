@@ -1,14 +1,17 @@
 """What the clinic does not open its doors with: every reason in words, found before a request."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from flask.helpers import get_debug_flag
-from sqlalchemy import make_url, text
+from sqlalchemy import Engine, make_url, text
+from sqlalchemy.exc import DBAPIError
 
 from api import db, field_keys, schema
 from api.access import keys
+from api.audit import checkpoints
 from api.config import settings
 from api.core import first_look
 from api.errors import Unsafe
@@ -19,6 +22,8 @@ and plans forget it (CVE-2024-10976). Older majors are refused, newer ones have 
 LOCAL: Final = ("localhost", "127.", "::1")
 LEAST_PASSWORD: Final = 12
 DEFAULTS: Final = ("password", "postgres", "freshtrail", "changeme", "change-me", "secret", "admin")
+
+log = logging.getLogger("freshtrail")
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def refuse_unsafe() -> None:
     vault_fits()
     if settings().mode != "production":
         return
-    reasons = [*of_settings(), *of_database()]
+    reasons = [*of_settings(), *of_keys(), *of_database(), *of_others()]
     if reasons:
         raise Unsafe("\n".join(reasons))
 
@@ -88,10 +93,19 @@ def of_settings() -> Iterator[str]:
     for name, url in (
         ("DATABASE_URL", settings().url),
         ("MIGRATION_DATABASE_URL", settings().migration_database_url),
+        ("REPLICA_URL", settings().replica_url),
         ("RESEARCH_DATABASE_URL", settings().research_url),
     ):
         if url and is_weak(make_url(url)):
             yield f"The password in {name} is empty, short or one that everybody knows."
+
+
+def of_keys() -> Iterator[str]:
+    """What is wrong with the keys for production alone: without one no checkpoint is written."""
+    try:
+        checkpoints.check()
+    except Unsafe as problem:
+        yield str(problem)
 
 
 def is_weak(url: Any) -> bool:
@@ -111,12 +125,34 @@ def of_database() -> Iterator[str]:
             yield "This database has demo accounts; production does not serve it."
 
 
-def standing() -> Standing:
-    """How the application stands in the PostgreSQL it is connected to."""
+def of_others() -> Iterator[str]:
+    """What is wrong with how releases read and are kept, where the settings name a way of its own.
+
+    One that does not answer keeps nobody from the clinic: nothing is said of it.
+    """
+    for name, url in (
+        ("REPLICA_URL", settings().replica_url),
+        ("RESEARCH_DATABASE_URL", settings().research_url),
+    ):
+        if not url.startswith("postgresql"):
+            continue
+        engine = db.make_engine(url, 1)
+        try:
+            found = standing(engine)
+        except DBAPIError:
+            log.warning(f"{name} does not answer; how it is reached was not looked at")
+            continue
+        finally:
+            engine.dispose()
+        yield from of_role(found, name)
+
+
+def standing(engine: Engine | None = None) -> Standing:
+    """How the application stands in the PostgreSQL it is connected to, or by another way."""
     names = [name for name in db.metadata.tables if name not in db.walls.OUTSIDE]
     asked = {"appended": [*db.walls.APPENDED], "walled": names}
     asked["apart"] = [*db.walls.APART.values()]
-    with db.engine().connect() as connection:
+    with (engine or db.engine()).connect() as connection:
         found: Any = connection.execute(ASKED, asked).mappings().one()
         driver: Any = connection.connection.driver_connection
         way = {"host": driver.info.host, "has_tls": driver.pgconn.ssl_in_use}
@@ -128,15 +164,20 @@ def of_postgres(found: Standing) -> Iterator[str]:
     major, minor = divmod(found.version, 10_000)
     if major < min(FLOORS) or minor < FLOORS.get(major, 0):
         yield "PostgreSQL is too old: 15.14, 16.10, 17.6 or newer."
-    if found.is_superuser or found.bypasses:
-        yield "The role of DATABASE_URL passes through row-level security; it must not."
-    if found.is_owner:
-        yield "The role of DATABASE_URL owns the tables; the owner is for migrations alone."
-    if found.rewrites:
-        yield "The role of DATABASE_URL may rewrite the trail; `migrate` grants anew."
+    yield from of_role(found, "DATABASE_URL")
     if found.unwalled:
         yield f"Without row-level security: {', '.join(found.unwalled)}."
     if "off" in (found.fsync, found.synchronous_commit):
         yield "PostgreSQL forgets what it acknowledged: fsync or synchronous_commit is off."
+
+
+def of_role(found: Standing, name: str) -> Iterator[str]:
+    """What is wrong with as whom, and by which way, an address of the settings reaches it."""
+    if found.is_superuser or found.bypasses:
+        yield f"The role of {name} passes through row-level security; it must not."
+    if found.is_owner:
+        yield f"The role of {name} owns the tables; the owner is for migrations alone."
+    if found.rewrites:
+        yield f"The role of {name} may rewrite the trail; `migrate` grants anew."
     if not found.is_local and not found.has_tls:
         yield f"What goes to the database at {found.host} is not encrypted: sslmode=verify-full."

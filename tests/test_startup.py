@@ -12,6 +12,8 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from api import config, db, field_keys, startup
+from api.access import keys
+from api.audit import checkpoints
 from api.errors import Unsafe
 from tests import builders, roles
 from tests.conftest import use_database
@@ -73,6 +75,56 @@ def test_a_role_that_could_become_the_owner_is_refused_too(as_role: Any) -> None
     finally:
         owner("DROP ROLE may_become")
     assert "owns the tables" in reasons and "passes through" in reasons
+
+
+def test_the_other_ways_to_the_database_are_looked_at_too(
+    as_role: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert config.settings().research_url and list(startup.of_others()) == []
+    mine = config.settings().url
+
+    def told(**more: str) -> list[str]:
+        changed = replace(config.settings(), research_url="", **more)
+        monkeypatch.setattr(startup, "settings", lambda: changed)
+        return list(startup.of_others())
+
+    assert told(replica_url=mine) == []
+    owns = "\n".join(told(replica_url=roles.as_role(mine, roles.OWNER)))
+    assert "role of REPLICA_URL owns the tables" in owns and "REPLICA_URL passes" in owns
+    changed = replace(config.settings(), research_url=roles.as_role(mine, "postgres"))
+    monkeypatch.setattr(startup, "settings", lambda: changed)
+    everything = "\n".join(startup.of_others())
+    for why in ("passes through", "owns the tables", "may rewrite the trail"):
+        assert f"RESEARCH_DATABASE_URL {why}" in everything
+    away = make_url(mine).set(host="127.0.0.1", port=1, query={})
+    assert told(replica_url=away.render_as_string(hide_password=False)) == []
+    assert "REPLICA_URL does not answer" in caplog.text
+
+
+def test_without_tls_no_other_way_leads_to_another_host() -> None:
+    [reason] = startup.of_role(replace(SOUND, host="replica.clinic.example"), "REPLICA_URL")
+    assert "replica.clinic.example is not encrypted" in reason
+
+
+def test_production_does_not_start_without_a_checkpoint_key(
+    app: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert list(startup.of_keys()) == []
+    changed = replace(config.settings(), mode="production")
+    monkeypatch.setattr(startup, "settings", lambda: changed)
+    monkeypatch.setitem(vars(config.settings()), "keys", tmp_path)
+    checkpoints._key.cache_clear()
+    try:
+        keys.make_keys(tmp_path)
+        field_keys.make_keys(tmp_path)
+        monkeypatch.setattr(startup, "vault_fits", lambda: None)
+        with pytest.raises(
+            Unsafe, match="There is no checkpoint key; `flask --app wsgi keys make`"
+        ):
+            startup.refuse_unsafe()
+    finally:
+        monkeypatch.undo()
+        checkpoints._key.cache_clear()
 
 
 def test_a_table_without_the_wall_is_named(as_role: Any) -> None:

@@ -1,5 +1,6 @@
 """Sealing, as the worker does it: the trail's events into their chains, and checkpoints outside."""
 
+import logging
 from functools import cache
 from typing import Any
 
@@ -11,6 +12,8 @@ from api.audit.seal import audit_heads
 from api.config import settings
 from api.core.clocks import DUE, WHERE, here
 from api.db import store
+
+log = logging.getLogger("freshtrail.worker")
 
 
 def seal_due() -> bool:
@@ -35,10 +38,17 @@ def tell_due() -> bool:
     return True
 
 
-@cache
 def _has_key() -> bool:
     """Whether there is a key to sign with: a server from before checkpoints may lack it."""
-    return (settings().keys / checkpoints.FILE).exists()
+    is_there = (settings().keys / checkpoints.FILE).exists()
+    if not is_there:
+        _say_that_none_is_written()
+    return is_there
+
+
+@cache
+def _say_that_none_is_written() -> None:
+    log.error("no checkpoint is written: there is no key; `flask --app wsgi keys make` makes one")
 
 
 def _clinics_behind() -> Select[Any]:

@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import delete, select, text, update
 
 from api import clock, config, db
-from api.audit import inspecting
+from api.audit import checkpoints, inspecting
 from api.audit.seal import audit_heads, audit_seals, seal_due
 from api.audit.trail import audit_events
 from api.core import sealing
@@ -52,6 +52,27 @@ def look(folder: Path, clinic_id: UUID) -> inspecting.Report:
     with inspecting.one_moment(config.settings().url) as connection:
         [report] = inspecting.inspect(connection, folder, [clinic_id])
     return report
+
+
+def test_without_a_key_none_is_told_and_with_one_that_is_made_later_all_is(
+    scene: Scene,
+    call: Any,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    call("CT").get("/patients")
+    sealing._say_that_none_is_written.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setitem(vars(config.settings()), "keys", tmp_path / "keys")
+        for _ in range(3):
+            seal_all()
+        assert look(folder, scene.clinic_id).checkpoints == 0
+        assert [one.getMessage()[:24] for one in caplog.records] == ["no checkpoint is written"]
+        checkpoints.make_key(tmp_path / "keys")
+        seal_all()
+    assert look(folder, scene.clinic_id).checkpoints == 1
 
 
 def test_every_event_is_sealed_once_in_order_and_proven(
