@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
 
 from api import clock, db, schema
+from api.audit import seal
 from api.config import settings
 from api.core import beats
 from api.core.alerts import overdue_since
@@ -33,8 +34,10 @@ class Clocks(Collector):
 
 
 def _found() -> dict[tuple[str, str], float]:
-    with db.transaction():
+    with db.transaction() as store:
         due, late, beat = oldest_due(), overdue_since(), beats.last()
+        with db.within(finding=True):
+            unsealed, untold = seal.oldest_unsealed(store), seal.oldest_untold(store)
         return {
             ("worker_silent_seconds", "Since the last beat of any worker."): _age(
                 beat, datetime.now(UTC)
@@ -42,6 +45,12 @@ def _found() -> dict[tuple[str, str], float]:
             ("deliveries_waiting", "Deliveries not made yet."): float(waiting()),
             ("delivery_late_seconds", "How long the oldest is due."): _age(due, clock.now()),
             ("escalation_late_seconds", "How long the oldest is due."): _age(late, clock.now()),
+            ("unsealed_seconds", "Since the oldest event without a seal."): _age(
+                unsealed, clock.now()
+            ),
+            ("untold_seconds", "Since the oldest sealed event in no checkpoint."): _age(
+                untold, clock.now()
+            ),
         }
 
 

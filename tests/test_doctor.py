@@ -178,6 +178,8 @@ def test_an_empty_database_is_told_of_and_hides_nothing(shell: Any, tmp_path: Pa
         ({}, ["ok"], ["ok"]),
         ({"mode": "production"}, ["red"], ["ok"]),
         ({"mode": "production", "require_totp": "off"}, ["red"], ["warn"]),
+        ({"mode": "production", "reset_hours": 0}, ["red"], ["ok", "warn"]),
+        ({"mode": "production", "reset_hours": 1}, ["red"], ["ok"]),
         ({"smtp_host": "m.example", "mail_from": "a@b.example"}, ["ok", "warn"], ["ok"]),
     ],
 )

@@ -9,13 +9,15 @@ from flask import Flask
 from prometheus_client import REGISTRY
 from sqlalchemy import delete
 
-from api import config, db
+from api import clock, config, db
 from api.app import build
-from api.core import beats
+from api.audit.trail import audit_events
+from api.core import beats, sealing
 from api.core.beats import worker_beats
 from api.measuring import Clocks
+from tests import builders
 from tests.builders import Scene
-from tests.conftest import Caller, empty_database
+from tests.conftest import Caller, empty_database, small_database
 
 
 def gauges() -> dict[str, float]:
@@ -31,6 +33,24 @@ def test_the_clocks_are_told(scene: Scene) -> None:
     assert told["freshtrail_ready"] == 1
     assert 90 <= told["freshtrail_worker_silent_seconds"] < 180
     assert told["freshtrail_deliveries_waiting"] >= 0
+
+
+def test_how_long_the_trail_waits_to_be_sealed_and_told_is_a_figure(
+    application: Flask, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHECKPOINT_DIR", str(tmp_path / "told"))
+    names = ("freshtrail_unsealed_seconds", "freshtrail_untold_seconds")
+    with small_database(tmp_path):
+        with db.transaction() as store:
+            at = {"at": clock.now() - timedelta(seconds=90), "door": "v1", "request_id": "r"}
+            made = {"clinic_id": builders.make_clinic(), "id": db.new_id()}
+            store.append(audit_events, [made | at | {"action": "x:y", "outcome": "ok"}])
+        found = []
+        for step in (lambda: None, sealing.seal_due, sealing.tell_due):
+            with db.transaction():
+                step()
+            found.append([told[name] >= 90 for told in [gauges()] for name in names])
+    assert found == [[True, False], [False, True], [False, False]]
 
 
 def test_without_a_schema_it_is_not_ready_and_nothing_else_is_told(

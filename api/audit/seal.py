@@ -6,6 +6,7 @@ one that still runs, on SQLite all, for there is one writer. A clinic's head is 
 that any number of workers may seal; one that is killed leaves the work undone, never half done.
 """
 
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -155,6 +156,35 @@ def _seal(store: Store, clinic_id: UUID, head: Values) -> bool:
     mine = audit_heads.update().where(audit_heads.c.clinic_id == clinic_id)
     store.execute(mine.values(after))
     return bool(rows)
+
+
+def oldest_unsealed(store: Store) -> datetime | None:
+    """When the oldest event that waits for its seal was written; None when none waits.
+
+    Of the clinics that may be looked through, as `within(finding=True)` lets all be.
+    """
+    waiting = [_oldest(store, row["id"]) for row in store.rows(clinics_waiting(store))]
+    return min((at for at in waiting if at is not None), default=None)
+
+
+def _oldest(store: Store, clinic_id: UUID) -> datetime | None:
+    heads, e = audit_heads.c, audit_events.c
+    head = store.row(select(heads.upto).where(heads.clinic_id == clinic_id))
+    began = None if head is None or head["upto"] == NOWHERE else head["upto"]
+    mine = _unsealed(store, began).where(e.clinic_id == clinic_id)
+    row = store.row(mine.with_only_columns(func.min(e.at, type_=Instant()).label("at")))
+    return None if row is None else row["at"]
+
+
+def oldest_untold(store: Store) -> datetime | None:
+    """When the oldest sealed event of which no checkpoint tells was written; None without one."""
+    heads, seals, events = audit_heads.c, audit_seals.c, audit_events.c
+    first = and_(seals.clinic_id == heads.clinic_id, seals.seq == heads.told_seq + 1)
+    its = and_(events.clinic_id == seals.clinic_id, events.id == seals.event_id)
+    joined = audit_heads.join(audit_seals, first).join(audit_events, its)
+    oldest = select(func.min(events.at, type_=Instant()).label("at")).select_from(joined)
+    row = store.row(oldest.where(heads.seq > heads.told_seq))
+    return None if row is None else row["at"]
 
 
 def _horizon(store: Store) -> int:

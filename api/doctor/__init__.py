@@ -1,6 +1,5 @@
 """The doctor: looks at a clinic's server from the inside and says what is wrong, a line each."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from api import clock, db, field_keys, schema
@@ -19,15 +18,14 @@ from api.core import beats, on_call
 from api.core.alerts import overdue_since
 from api.doctor.codes import research
 from api.doctor.copies import backup, chart_keys
-from api.doctor.seen import OK as OK, RED as RED, WARN as WARN, Seen
+from api.doctor.disks import disk
+from api.doctor.roles import roles
+from api.doctor.sealing import trail
+from api.doctor.seen import LAG, OK as OK, RED as RED, WARN as WARN, Seen
 from api.errors import Unsafe
 from api.outbox import letters
 from api.outbox.lag import oldest_due
 
-LAG = timedelta(minutes=5)
-"""How long something may be due before nobody can be doing it."""
-LEAST_FREE = 0.10
-"""The share of the disk that should be free."""
 REVIEW_SOON = timedelta(days=30)
 
 
@@ -60,20 +58,11 @@ def _schema() -> Seen:
         yield RED, f"at {now}, the newest is {newest}: flask --app wsgi migrate"
 
 
-def _roles() -> Seen:
-    with db.transaction() as store:
-        if not store.on_postgres:
-            yield OK, "SQLite: whoever may read the file reads the database"
-            return
-        asked = "SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user"
-        superuser, bypasses = store.execute(text(asked)).one()
-    if superuser or bypasses:
-        yield RED, "the application's role is a superuser or passes over row-level security"
-    else:
-        yield OK, "the application's role has no more rights than it needs"
-
-
 def _keys() -> Seen:
+    try:
+        keys.check()
+    except Unsafe as problem:
+        yield RED, str(problem)
     signing, field = len(keys.private_keys()), len(field_keys.key_ids())
     yield (
         OK,
@@ -134,12 +123,14 @@ def _mail() -> Seen:
 
 
 def _second_factor() -> Seen:
+    is_production = settings().mode == "production"
     if settings().totp_required:
         yield OK, "staff sign in with a second factor alone"
-    elif settings().mode == "production":
-        yield WARN, "REQUIRE_TOTP is off: staff sign in by password alone"
     else:
-        yield OK, "staff may sign in by password alone"
+        said = "REQUIRE_TOTP is off: staff sign in by password alone"
+        yield (WARN, said) if is_production else (OK, "staff may sign in by password alone")
+    if is_production and settings().reset_wait_hours == 0:
+        yield WARN, "MFA_RESET_HOURS is 0: a second factor is removed as soon as two agree"
 
 
 def _on_call() -> Seen:
@@ -175,19 +166,13 @@ def _crisis_of(name: str, resources: dict[str, Any]) -> Seen:
             yield OK, f"{name}, {locale}: good until {on}"
 
 
-def _disk() -> Seen:
-    used = shutil.disk_usage(settings().data)
-    free = used.free / used.total
-    words = f"{free:.0%} free where the data lie"
-    yield (RED if free < LEAST_FREE else OK), words
-
-
 LOOKS: dict[str, Callable[[], Seen]] = {
     "schema": _schema,
-    "roles": _roles,
+    "roles": roles,
     "research": research,
     "keys": _keys,
     "worker": _worker,
+    "trail": trail,
     "outbox": _lag("delivery", oldest_due),
     "alerts": _lag("escalation", overdue_since),
     "mail": _mail,
@@ -196,5 +181,5 @@ LOOKS: dict[str, Callable[[], Seen]] = {
     "crisis": _crisis,
     "backup": backup,
     "keys of charts": chart_keys,
-    "disk": _disk,
+    "disk": disk,
 }
