@@ -21,7 +21,7 @@ from api.access.users import (
     users,
 )
 from api.audit import trail
-from api.core import gate, mail, throttle
+from api.core import gate, mail, throttle, token_deeds
 from api.core.merging import merged, refuse_gaps
 from api.core.patients import patients
 from api.core.replay import digest
@@ -75,7 +75,9 @@ def ask_for_password_reset(email: str, where: str | None = None) -> None:
         mail.send(email_of(account), "password_reset", token)
 
 
-def reset_password(token: str, password: str, where: str | None = None) -> None:
+def reset_password(
+    token: str, password: str, where: str | None = None, request_id: str = ""
+) -> None:
     """Set a new password with a token of the mail; every sign-in of the account ends.
 
     Raises `Invalid` for a token that is unknown, used or old, before anything is hashed.
@@ -97,6 +99,7 @@ def reset_password(token: str, password: str, where: str | None = None) -> None:
     set_password(account_id, hashed)
     _close_resets(account_id, moment)
     end_all(account_id)
+    token_deeds.note_reset(account_id, where, request_id)
 
 
 def refuse_own_address(address: str, password: str) -> None:

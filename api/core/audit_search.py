@@ -14,7 +14,7 @@ from api.access.policies import FHIR, TABLE, Actor, Role
 from api.access.users import users
 from api.audit import trail
 from api.audit.trail import audit_event_patients, audit_events
-from api.core import gate
+from api.core import gate, token_deeds
 from api.core.clients import ehr_clients
 from api.db import Instant, Listing, Page, Values, page, store
 
@@ -97,7 +97,7 @@ def _tells_nothing() -> ColumnElement[bool]:
 def _without_patients() -> list[ColumnElement[bool]]:
     e, p = audit_events.c, audit_event_patients.c
     about = exists().where(p.clinic_id == e.clinic_id, p.event_id == e.id)
-    signed_in = e.action.in_(("sign_in:open", "client:sign_in"))
+    signed_in = e.action.in_(("sign_in:open", "client:sign_in", *token_deeds.DEEDS))
     staff = or_(e.role.is_(None), e.role != Role.PATIENT.value)
     return [or_(_of(*SECURITY), signed_in), staff, ~about]
 

@@ -35,7 +35,7 @@ def finish_enrolment(mfa_token: str, otp: str, where: str | None = None) -> Valu
         raise wrong_code() from None
     if not half_sign_ins.use_half(mfa_token):
         raise wrong_code()
-    return open_sign_in(user) | {"recovery_codes": codes}
+    return open_sign_in(user, where) | {"recovery_codes": codes}
 
 
 def _enrolling(mfa_token: str, where: str | None) -> tuple[Values, Values]:

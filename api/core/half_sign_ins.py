@@ -30,9 +30,12 @@ half_sign_ins = Table(
     Column("expires_at", Instant, nullable=False),
     Column("tries", Integer, nullable=False),
     Column("used_at", Instant),
+    Column("device_id", Uuid),
     ForeignKeyConstraint(["clinic_id", "user_id"], ["users.clinic_id", "users.id"]),
 )
-"""Whoever gave the right password and no code yet; it opens nothing but the second question."""
+"""Whoever gave the right password and no code yet; it opens nothing but the second question.
+
+`device_id` is the earlier sign-in that the device is known by, if it is."""
 
 
 def new_token() -> str:
@@ -55,6 +58,7 @@ def open_half(user: Values, token: str, lasts: timedelta = HALF_LASTS) -> None:
                 security_version=user["security_version"],
                 expires_at=moment + lasts,
                 tries=0,
+                device_id=user.get("device_id"),
             )
         )
 
@@ -82,7 +86,8 @@ def find_half(token: str) -> Values | None:
     if clinic is None:
         return None
     store().stand_in(clinic["clinic_id"])
-    return store().row(select(users).join(half_sign_ins, whose).where(*good, *stands))
+    known = half_sign_ins.c.device_id
+    return store().row(select(users, known).join(half_sign_ins, whose).where(*good, *stands))
 
 
 def use_half(token: str) -> bool:

@@ -22,7 +22,16 @@ from api.access.users import (
 )
 from api.audit import trail
 from api.config import settings
-from api.core import awake, gate, half_sign_ins, known_devices, passwords, second_step, throttle
+from api.core import (
+    awake,
+    gate,
+    half_sign_ins,
+    known_devices,
+    owner_letters,
+    passwords,
+    second_step,
+    throttle,
+)
 from api.core.half_sign_ins import new_token as new_token
 from api.core.replay import digest
 from api.core.throttle import Purpose
@@ -51,7 +60,8 @@ def sign_in(
     disabled or the password wrong; `Conflict` with the memberships when a clinic must be chosen.
     An account with a second factor gives its code as well, or gets an `mfa_token` to give it with.
     Tries are counted, with the address `where` from; who tries too often meets `TooMany`, unless
-    it is on a device that the account is `known_by`: an earlier refresh token.
+    it is on a device that the account is `known_by`: an earlier refresh token. Of any other device
+    the owner is told by letter.
     """
     trail.begin("sign_in:open")
     device = known_devices.find_device(email, known_by)
@@ -64,11 +74,11 @@ def sign_in(
     hashed = account["password_hash"] if account else None
     if not is_password(password, hashed):
         raise _wrong()
-    user = _chosen(memberships, clinic_id)
+    user = _chosen(memberships, clinic_id) | {"device_id": device}
     throttle.forgive(tried)
     passwords.strengthen(user["account_id"], password, hashed)
     second_step.ask(user, otp, where)
-    return open_sign_in(user)
+    return open_sign_in(user, where)
 
 
 def finish_sign_in(mfa_token: str, otp: str, where: str | None = None) -> Values:
@@ -81,7 +91,7 @@ def finish_sign_in(mfa_token: str, otp: str, where: str | None = None) -> Values
     second_step.take_code(user, otp, where)
     if not half_sign_ins.use_half(mfa_token):
         raise second_step.wrong_code()
-    return open_sign_in(user)
+    return open_sign_in(user, where)
 
 
 def _wrong() -> NotSignedIn:
@@ -115,8 +125,12 @@ def _chosen(memberships: list[Values], clinic_id: UUID | None) -> Values:
     return fitting[0]
 
 
-def open_sign_in(user: Values) -> Values:
-    """A sign-in of this user from now to its absolute end, with its first refresh token."""
+def open_sign_in(user: Values, where: str | None) -> Values:
+    """A sign-in of this user from now to its absolute end, with its first refresh token.
+
+    `device_id` of the user is the earlier sign-in of the device, if it is known.
+    """
+    owner_letters.tell_of_new_device(user, where)
     moment, sign_in_id = clock.now(), new_id()
     store().stand_in(user["clinic_id"])
     store().execute(
@@ -145,17 +159,24 @@ def _add_token(token: str, sign_in_id: UUID, moment: datetime) -> None:
     )
 
 
-def refresh(token: str, key: str | None = None, is_deed: bool = True) -> Values:
+def refresh(
+    token: str,
+    key: str | None = None,
+    is_deed: bool = True,
+    where: str | None = None,
+    request_id: str = "",
+) -> Values:
     """The sign-in of a refresh token, the token's one successor, and whether it was told before.
 
     A token that was used before ends its sign-in, unless the same `key` asks within ten minutes
-    and the successor is still unused: then that successor again. Raises `NotSignedIn`.
+    and the successor is still unused: then that successor again. Raises `NotSignedIn`. Of a
+    sign-in that ends so its owner is told, and the trail, with the address `where` from.
     Only where it `is_deed`, not done in the background, does the sign-in stay awake longer for it.
     """
     successor, moment = new_token(), clock.now()
     sign_in_id = _use(token, successor, key, moment)
     if sign_in_id is None:
-        return _used_before(token, key, moment, is_deed)
+        return _used_before(token, key, moment, is_deed, (where, request_id))
     if key is not None:
         _check_key(sign_in_id, token, key, moment)
     _add_token(successor, sign_in_id, moment)
@@ -194,12 +215,14 @@ def _use(token: str, successor: str, key: str | None, moment: datetime) -> UUID 
     return found
 
 
-def _used_before(token: str, key: str | None, moment: datetime, is_deed: bool) -> Values:
+def _used_before(
+    token: str, key: str | None, moment: datetime, is_deed: bool, by: tuple[str | None, str]
+) -> Values:
     row = store().row(select(refresh_tokens).where(refresh_tokens.c.hash == digest(token)))
     if row is None:
         raise ended_refusal()
     if key is None or not _asked_again(row, digest(key), moment):
-        _end_family(row["sign_in_id"], moment)
+        _end_family(row["sign_in_id"], moment, by)
         raise ended_refusal()
     successor = vault.unseal_json(row["successor"], PLACE, row["hash"])
     ids = _standing(row["sign_in_id"], moment, is_deed)
@@ -217,11 +240,13 @@ def _asked_again(row: Values, key_hash: str, moment: datetime) -> bool:
     )
 
 
-def _end_family(sign_in_id: UUID, moment: datetime) -> None:
+def _end_family(sign_in_id: UUID, moment: datetime, by: tuple[str | None, str]) -> None:
     # In a transaction of its own: the request is refused, and this must outlive it.
     leave_store()
     with transaction() as apart:
-        apart.execute(ending(moment).where(sign_ins.c.id == sign_in_id))
+        ended = apart.execute(ending(moment).where(sign_ins.c.id == sign_in_id))
+        if ended.rowcount == 1:  # it is told once, however often the token comes
+            owner_letters.tell_of_reuse(sign_in_id, *by)
     log.warning("a refresh token came twice; sign-in %s has ended", sign_in_id)
 
 

@@ -48,6 +48,8 @@ SHARED: Final = (WHERE, ALL)
 LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Since when a count that asks for no wait is free."""
 KEPT: Final = timedelta(days=1)
+MOST_A_DAY: Final = {PAIR: 1, WHOSE: 3}
+"""How many letters of one purpose go within a day."""
 AT_ONCE: Final = 500
 
 throttles = Table(
@@ -70,6 +72,7 @@ class Purpose(StrEnum):
     CODE = "code"  # a code of the second factor
     RESET = "reset"  # a wish for a new password
     TOKEN = "token"  # a one-time token of a mail or a link
+    NEW_DEVICE = "new_device"  # no try, but a letter that one was used
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,31 @@ def forgive(tried: Tried) -> None:
         apart.execute(statement.on_conflict_do_update(index_elements=["key"], set_=again))
     if meant is not None:
         store().stand_in(meant)
+
+
+def is_new_today(purpose: Purpose, whose: str, where: str | None) -> bool:
+    """Whether this is the first within a day for `whose` from `where`, and not one of too many.
+
+    It is counted in the transaction of the store: what is undone was not there.
+    """
+    moment, subjects = clock.now(), {PAIR: f"{whose}|{where or ''}", WHOSE: whose}
+    keys = {kind: _key(purpose, kind, subject) for kind, subject in subjects.items()}
+    return all(_is_taken(key, kind, moment) for kind, key in keys.items())
+
+
+def _is_taken(key: str, kind: str, moment: datetime) -> bool:
+    """Whether one more goes within its day, and is counted."""
+    insert = postgresql.insert if store().on_postgres else sqlite.insert
+    t, statement = throttles.c, insert(throttles).values(_row(key, kind, 1, moment, LONG_AGO))
+    is_over = t.since <= moment - KEPT
+    again = {
+        "tries": case((is_over, 1), else_=t.tries + 1),
+        "since": case((is_over, _at(moment)), else_=t.since),
+    }
+    going = statement.on_conflict_do_update(
+        index_elements=["key"], set_=again, where=or_(is_over, t.tries < MOST_A_DAY[kind])
+    )
+    return store().execute(going.returning(t.key)).first() is not None
 
 
 def _rows(purpose: Purpose, whose: str, where: str, device: UUID | None) -> list[tuple[str, str]]:

@@ -65,6 +65,7 @@ class Job:
     kind: str
     address: str
     token: str | None
+    written_at: datetime
 
 
 @cache
@@ -118,19 +119,24 @@ def take(store: Store) -> Job | None:
     store.execute(letters.update().where(letters.c.id == row["id"]).values(leased))
     address = vault.unseal_json(row["address"], ADDRESS, row["id"])
     token = vault.unseal_json(row["token"], TOKEN, row["id"]) or None
-    return Job(row["id"], leased["tries"], row["kind"], address, token)
+    return Job(row["id"], leased["tries"], row["kind"], address, token, row["created_at"])
 
 
 def send(job: Job) -> smtp.Outcome:
     """What came of one attempt; outside of any transaction."""
-    subject, text = compose(job.kind, job.token)
+    subject, text = compose(job.kind, job.token, job.written_at)
     return smtp.post(job.letter_id, job.address, subject, text)
 
 
-def compose(kind: str, token: str | None) -> tuple[str, str]:
-    """Subject and text of a letter; its link leads to APP_URL, never to where somebody asked."""
+def compose(kind: str, token: str | None, written_at: datetime) -> tuple[str, str]:
+    """Subject and text of a letter; its link leads to APP_URL, never to where somebody asked.
+
+    Where the words name a time, it is when the letter was written, with what it tells of; in UTC.
+    """
     words = _words()["letters"][kind]
-    parts = [*words["text"], *([_way_on(kind, token)] if token else []), *_words()["end"]]
+    at = f"{written_at:%Y-%m-%d %H:%M} UTC"
+    said = [paragraph.replace("{at}", at) for paragraph in words["text"]]
+    parts = [*said, *([_way_on(kind, token)] if token else []), *_words()["end"]]
     return words["subject"], "\n\n".join(parts) + "\n"
 
 

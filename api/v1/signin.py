@@ -42,7 +42,7 @@ class SignInSchema(Ask):
         MAX_TOKEN,
         metadata={
             "description": "A refresh token of yours, spent or ended: while others try your "
-            "account, by it you need not wait with them."
+            "account, by it you need not wait with them, and no letter tells you of a new device."
         },
     )
     clinic_id = Id(metadata={"description": "Needed when the account belongs to several clinics."})
@@ -180,9 +180,11 @@ def refresh(values: Values) -> Values:
     """Get a fresh access token; the refresh token is replaced.
 
     A refresh token is good once. If the answer was lost, send it again with the same
-    `Idempotency-Key` within ten minutes; any other second use ends the sign-in.
+    `Idempotency-Key` within ten minutes; any other second use ends the sign-in, and a letter tells
+    you so.
     """
-    ids = sign_ins.refresh(values["refresh_token"], idempotency_key(), is_deed())
+    by = {"where": request.remote_addr, "request_id": g.request_id}
+    ids = sign_ins.refresh(values["refresh_token"], idempotency_key(), is_deed(), **by)
     if ids["replayed"]:
         after_this_request(_say_replayed)
     return access(ids) | {"refresh_token": ids["refresh_token"]}
@@ -265,7 +267,7 @@ def reset_password(values: Values) -> None:
     The token is good once and for 30 minutes. Every sign-in of the account ends, and nobody is
     signed in by this.
     """
-    accounts.reset_password(**values, where=request.remote_addr)
+    accounts.reset_password(**values, where=request.remote_addr, request_id=g.request_id)
 
 
 @blp.offer("GET", "/me/sign-ins", "sign_in:list", answer=SignedInSchema, paged=True)

@@ -124,6 +124,7 @@ def test_whoever_is_disabled_is_out_at_once_with_every_token(
     scene: Scene, letters: list[Any], by: str
 ) -> None:
     here = opened(scene["CT"].email)
+    letters.clear()
     with db.transaction():
         told = staffing.disable_user(scene[by].actor, scene["CT"].user_id)
     assert told["disabled_at"] is not None

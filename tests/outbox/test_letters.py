@@ -39,6 +39,7 @@ from tests.builders import Scene
 HOST = "127.0.0.1"
 USER, PASSWORD = "clinic", "a-password-of-mail"
 TO = "somebody@test.example"
+NOON = datetime(2031, 3, 1, 12, 0, tzinfo=UTC)
 
 
 class Box:
@@ -310,10 +311,10 @@ def test_an_invitation_and_a_new_password_from_asking_to_signing_in(
 
 
 def last_token(box: Box) -> str:
-    """The token in the newest mail, from behind the `#` of its link."""
-    text = box.taken[-1][1].get_payload(decode=True).decode()  # type: ignore[union-attr]
-    (link,) = (line for line in text.splitlines() if "#" in line)
-    return str(link.partition("#")[2])
+    """The newest token in a mail, from behind the `#` of its link."""
+    mails = [message.get_payload(decode=True).decode() for _, message in box.taken]  # type: ignore[union-attr]
+    links = [line for text in mails for line in text.splitlines() if "#" in line]
+    return str(links[-1].partition("#")[2])
 
 
 def test_an_address_without_an_account_leaves_the_same_trace_and_gets_nothing(
@@ -339,7 +340,8 @@ def test_every_letter_there_is_has_words_and_none_speaks_of_a_clinic_or_a_treatm
         sent |= {f"user_{n}" for n in re.findall(r'_tell\(.*"user\.([a-z]+)"', path.read_text())}
     assert sent and sent == letters.kinds()
     for kind in sorted(sent):
-        words = " ".join(letters.compose(kind, "t")).lower()
+        words = " ".join(letters.compose(kind, "t", NOON)).lower()
+        assert "{" not in words
         told = ("clinic.", "clinic ", "ketamine", "therap", "patient", "treat", "freshtrail")
         assert not any(word in words.replace("app.clinic.example", "") for word in told), kind
 
@@ -398,3 +400,16 @@ def test_a_clinic_made_from_the_shell_writes_to_its_administrator(app: Flask, bo
         _, token = invitations.create_clinic("New Clinic", "UTC", TO)
     work()
     assert last_token(box) == token
+
+
+@pytest.mark.parametrize("kind", ["new_device", "sign_in_ended"])
+def test_the_time_that_a_letter_names_is_when_it_was_written_not_when_it_goes(
+    box: Box, kind: str
+) -> None:
+    with time_machine.travel(NOON, tick=False), db.transaction():
+        mail.send(TO, kind)
+    with time_machine.travel(NOON + timedelta(minutes=7)):
+        work()
+    ((_, message),) = box.taken
+    text = message.get_payload(decode=True).decode()  # type: ignore[union-attr]
+    assert "2031-03-01 12:00 UTC" in text
