@@ -10,10 +10,11 @@ from api import clock
 from api.access.policies import Actor, Role
 from api.access.users import users
 from api.audit import trail
-from api.core import gate
+from api.core import gate, mail
 from api.core.alerts import alerts
 from api.core.care_team import clinician_of
 from api.core.patients import display_name, patients
+from api.core.staffing import officers
 from api.core.team_reach import alert_duties, care_team, session_clinicians
 from api.core.treatment.moves import CHANGEABLE
 from api.core.treatment.sessions import holding, sessions
@@ -30,7 +31,8 @@ def hand_over(actor: Actor, clinician_id: UUID, values: Values) -> Values:
     """Memberships, sessions ahead and what an alert asks of them go to the colleague.
 
     Answers what was handed over, and the sessions that stay because the colleague is booked then.
-    Asked again it hands over what is left, and mostly nothing.
+    Asked again it hands over what is left, and mostly nothing. Of what was handed over the privacy
+    officers are told, in one letter each.
     """
     gate.admit(actor, "clinician:hand_over")
     leaver = _staff(actor, clinician_id)
@@ -43,7 +45,7 @@ def hand_over(actor: Actor, clinician_id: UUID, values: Values) -> Values:
     _hold(actor, {clinician_id, to_id}, booked, charts)
     trail.wrote(values)
     trail.touches(charts)
-    _hand_alerts(actor, clinician_id, to_id, charts)
+    alerted = _hand_alerts(actor, clinician_id, to_id, charts)
     members = [
         _hand_membership(actor, row, values)
         for row in _memberships(actor, clinician_id)
@@ -53,6 +55,8 @@ def hand_over(actor: Actor, clinician_id: UUID, values: Values) -> Values:
     if members or handed:
         told = {"from_clinician_id": clinician_id, "to_clinician_id": to_id}
         events.append(store(), actor.clinic_id, "clinician.replaced", told)
+    if members or handed or alerted:
+        _tell_officers(actor)
     return {
         "from_clinician": leaver,
         "to_clinician": {name: colleague[name] for name in ("id", "display_name")},
@@ -60,6 +64,11 @@ def hand_over(actor: Actor, clinician_id: UUID, values: Values) -> Values:
         "sessions": [_with_patient(row, charts) for row in handed],
         "sessions_kept": [_with_patient(row, charts) for row in kept],
     }
+
+
+def _tell_officers(handing: Actor) -> None:
+    for address in officers(handing.clinic_id, handing.user_id):
+        mail.send(address, "work_handed_over")
 
 
 def _staff(actor: Actor, clinician_id: UUID) -> Values:
@@ -163,8 +172,11 @@ def _hand_membership(actor: Actor, row: Values, values: Values) -> Values:
     return {"id": known["id"], "patient_id": row["patient_id"], "role": row["role"]}
 
 
-def _hand_alerts(actor: Actor, from_id: UUID, to_id: UUID, charts: Iterable[UUID]) -> None:
-    """Alerts that nobody has resolved are the colleague's to take on, with the chart they open."""
+def _hand_alerts(actor: Actor, from_id: UUID, to_id: UUID, charts: Iterable[UUID]) -> bool:
+    """Alerts that nobody has resolved are the colleague's to take on, with the chart they open.
+
+    Tells whether there were any.
+    """
     d, a, now = alert_duties.c, alerts.c, clock.now()
     of_alert = and_(a.clinic_id == d.clinic_id, a.id == d.alert_id, a.resolved_at.is_(None))
     theirs = (d.clinic_id == actor.clinic_id, d.duty_until.is_(None))
@@ -182,6 +194,7 @@ def _hand_alerts(actor: Actor, from_id: UUID, to_id: UUID, charts: Iterable[UUID
             again = alert_duties.delete().where(*mine, d.clinician_id == to_id)
             store().execute(again)
             store().execute(alert_duties.insert().values(**keys, **ids))
+    return bool(handed)
 
 
 def _hand_sessions(

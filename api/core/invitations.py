@@ -23,11 +23,12 @@ from api.access.users import (
 )
 from api.audit import trail
 from api.config import settings
-from api.core import gate, mail, throttle
+from api.core import gate, mail, throttle, token_deeds
 from api.core.accounts import no_such_token, refuse_own_address, set_first_password
 from api.core.patients import patients
 from api.core.replay import digest
 from api.core.sign_ins import new_token
+from api.core.staffing import officers
 from api.core.throttle import Purpose
 from api.db import Listing, Page, Values, found, leave_store, match, new_id, page, store, within
 from api.errors import Conflict, Invalid, NotSignedIn, Stale
@@ -61,6 +62,7 @@ def create_clinic(name: str, time_zone: str, admin_email: str) -> tuple[Values, 
 def invite(actor: Actor, values: Values) -> Values:
     """Ask somebody in; the answer bears the token in demo and test mode alone.
 
+    Of a colleague the privacy officers are told, but not the one who asks.
     Raises `Conflict` when the address, or the patient, has a user in the clinic already.
     """
     gate.admit(actor, "user:invite")
@@ -73,6 +75,9 @@ def invite(actor: Actor, values: Values) -> Values:
     row, token = _invite(actor.clinic_id, actor.user_id, values)
     trail.about("invitation", row["id"])
     trail.wrote(values)
+    if values["role"] != Role.PATIENT:
+        for address in officers(actor.clinic_id, actor.user_id):
+            mail.send(address, "staff_invited")
     told = {} if settings().mode == "production" else {"token": token}
     return _show(row) | told
 
@@ -181,9 +186,12 @@ def _of_clinic(actor: Actor, invitation_id: UUID) -> Values:
     return row
 
 
-def accept_invitation(token: str, password: str, where: str | None = None) -> Values:
+def accept_invitation(
+    token: str, password: str, where: str | None = None, request_id: str = ""
+) -> Values:
     """The new user: with a new account, or with the address's own when the password is its own.
 
+    The trail is told, and the privacy officers of a colleague.
     Raises `Invalid` for a token that is unknown, used or old, before anything is hashed.
     """
     tried = throttle.count(Purpose.TOKEN, token, where)
@@ -200,13 +208,16 @@ def accept_invitation(token: str, password: str, where: str | None = None) -> Va
     store().stand_in(row["clinic_id"])
     try:
         store().change(invitations, row, {"accepted_at": clock.now()})
-        return _come_in(row, account, hashed)
+        user = _come_in(row, account, hashed)
     except Stale:
         raise no_such_token() from None
     except IntegrityError:
         raise Conflict(
             "This e-mail address or patient has a user in the clinic already, or got one just now."
         ) from None
+    about = {"type": "invitation", "record_id": row["id"]}
+    token_deeds.note(user, token_deeds.ACCEPT, where, request_id, **about)
+    return _welcome(user)
 
 
 def _open_invitation(token: str, moment: datetime) -> Values:
@@ -231,7 +242,15 @@ def _come_in(row: Values, account: Values | None, hashed: str | None) -> Values:
         raise Conflict("The address has got a password meanwhile. Send that one.")
     more: dict[str, Any] = {name: row[name] for name in ("display_name", *STAFF_FIELDS)}
     role, patient_id = Role(row["role"]), row["for_patient_id"]
-    user = make_user(store(), row["clinic_id"], account["id"], role, patient_id=patient_id, **more)
-    clinic = found(store().row(select(clinics).where(clinics.c.id == row["clinic_id"])))
+    return make_user(store(), row["clinic_id"], account["id"], role, patient_id=patient_id, **more)
+
+
+def _welcome(user: Values) -> Values:
+    """Who has come in, once the privacy officers are told of a colleague."""
+    if user["role"] != Role.PATIENT:
+        for address in officers(user["clinic_id"], user["id"]):
+            mail.send(address, "staff_joined")
+    clinic = found(store().row(select(clinics).where(clinics.c.id == user["clinic_id"])))
     place = {name: clinic[name] for name in ("id", "name", "time_zone")}
-    return {"id": user["id"], "kind": role, "display_name": user["display_name"], "clinic": place}
+    shown = {"id": user["id"], "kind": Role(user["role"]), "display_name": user["display_name"]}
+    return shown | {"clinic": place}

@@ -82,6 +82,7 @@ def hand_over(actor: Actor, clinician_id: Any, values: Values) -> Values:
 
     The colleague takes their place on care teams at once, in the same role, in sessions ahead, and
     for open alerts (of which an administrator is told nothing). A session in whose time the
-    colleague is booked is listed in `sessions_kept`. Sent again, it hands over what is left.
+    colleague is booked is listed in `sessions_kept`. Sent again, it hands over what is left. The
+    privacy officers are told.
     """
     return handover.hand_over(actor, clinician_id, values)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import marshmallow as ma
-from flask import request
+from flask import g, request
 from marshmallow import validate
 
 from api.access.hashing import MAX_PASSWORD, MIN_PASSWORD
@@ -183,7 +183,8 @@ def enable_user(actor: Actor, user_id: Any) -> Values:
 def invite(actor: Actor, values: Values) -> Values:
     """Ask somebody in.
 
-    Needs a sign-in of the last five minutes. The invitation is good once and for 72 hours.
+    Needs a sign-in of the last five minutes. The invitation is good once and for 72 hours. Of a
+    colleague the privacy officers are told, now and when it is accepted.
     """
     return invitations.invite(actor, values)
 
@@ -224,4 +225,5 @@ def accept_invitation(values: Values) -> Values:
 
     With a new password, or with the address's own where it has an account; nobody is signed in.
     """
-    return invitations.accept_invitation(**values, where=request.remote_addr)
+    by = {"where": request.remote_addr, "request_id": g.request_id}
+    return invitations.accept_invitation(**values, **by)

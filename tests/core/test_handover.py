@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from api import clock, db
-from api.core import handover, staffing
+from api.core import handover, mail, staffing
 from api.core.alerts import attending
 from api.core.outcomes.checkins import log_checkin
 from api.core.patients import read_patient
@@ -16,6 +16,8 @@ from api.core.treatment.sessions import holding
 from api.errors import Invalid, NotAllowed, NotFound
 from tests import builders
 from tests.builders import Person, Scene
+
+POSITIVE = {"instrument": "phq-9", "answers": {"phq9-9": 2}}
 
 
 @pytest.fixture
@@ -104,9 +106,8 @@ def test_a_colleague_who_is_named_already_is_named_once(scene: Scene) -> None:
 def test_open_alerts_are_the_colleagues_and_close_to_the_other_for_good(
     scene: Scene, heir: Person
 ) -> None:
-    body = {"instrument": "phq-9", "answers": {"phq9-9": 2}}
     with db.transaction():
-        log_checkin(scene["CT"].actor, scene.patient["id"], body)
+        log_checkin(scene["CT"].actor, scene.patient["id"], POSITIVE)
         [alert] = attending.list_alerts(scene["CT"].actor, db.Page()).items
         duty = {"clinic_id": scene.clinic_id, "alert_id": alert["id"]}
         of = {"patient_id": scene.patient["id"], "clinician_id": scene["CT"].user_id}
@@ -156,3 +157,34 @@ def test_patients_and_clinicians_of_another_clinic_are_not_there(
     with pytest.raises(NotAllowed):
         values = {"to_clinician_id": heir.user_id, "reason": "x"}
         handover.hand_over(scene["CT"].actor, scene["CT"].user_id, values)
+
+
+def test_each_officer_gets_one_letter_of_a_whole_caseload_and_none_of_nothing(
+    scene: Scene, heir: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[str, str]] = []
+    monkeypatch.setattr(mail, "send", lambda to, kind, *_: sent.append((to, kind)))
+    with db.transaction():
+        for _ in range(3):
+            more = builders.make_patient(scene.clinic_id)
+            builders.join_team(more, scene["CT"])
+    assert len(hand(scene, heir)["memberships"]) == 4
+    assert sent == [(scene["PR"].email, "work_handed_over")]
+    hand(scene, heir)
+    assert len(sent) == 1
+
+
+def test_alerts_alone_are_told_of_as_well(
+    scene: Scene, heir: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with db.transaction():
+        log_checkin(scene["CT"].actor, scene.patient["id"], POSITIVE)
+        [alert] = attending.list_alerts(scene["CT"].actor, db.Page()).items
+        ids = {"patient_id": scene.patient["id"], "clinician_id": scene["CN"].user_id}
+        duty = ids | {"clinic_id": scene.clinic_id, "alert_id": alert["id"]}
+        db.store().execute(alert_duties.insert().values(duty_from=clock.now(), **duty))
+    sent: list[str] = []
+    monkeypatch.setattr(mail, "send", lambda _to, kind, *_: sent.append(kind))
+    for _ in range(2):
+        assert hand(scene, heir, of="CN")["memberships"] == []
+    assert sent == ["work_handed_over"]

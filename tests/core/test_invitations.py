@@ -13,7 +13,7 @@ from api.access import users as people
 from api.access.policies import Role
 from api.access.users import accounts, clinics, users
 from api.config import Settings, settings
-from api.core import invitations, sign_ins
+from api.core import invitations, mail, sign_ins
 from api.errors import Conflict, Invalid, NotAllowed, NotFound, NotSignedIn, Stale
 from api.paging import Page
 from tests import builders
@@ -327,3 +327,34 @@ def test_each_privilege_is_kept_once(scene: Scene) -> None:
 def test_an_address_that_is_taken_is_pointed_at(scene: Scene) -> None:
     refused = refuses(lambda: invited(scene, email=scene["CT"].email), Conflict)
     assert [error["pointer"] for error in refused.extras["errors"]] == ["/email"]
+
+
+def test_the_privacy_officers_are_told_of_colleagues_and_not_of_patients(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[str, str]] = []
+    monkeypatch.setattr(mail, "send", lambda to, kind, *_: sent.append((to, kind)))
+    officer = scene["PR"].email
+    token = invited(scene, role="privacy_officer", profession=None, privileges=[])["token"]
+    assert [each for each in sent if each[0] == officer] == [(officer, "staff_invited")]
+    sent.clear()
+    accepted(token)
+    assert sent == [(officer, "staff_joined")]  # and not to the new one, who knows
+    sent.clear()
+    with db.transaction():
+        chart = builders.make_patient(scene.clinic_id)
+    more = {"role": "patient", "profession": None, "privileges": []}
+    accepted(invited(scene, patient_id=chart["id"], **more)["token"])
+    assert [kind for _, kind in sent] == ["invitation"]
+
+
+def test_a_clinic_without_an_officer_asks_people_in_all_the_same(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(mail, "send", lambda _to, kind, *_: sent.append(kind))
+    with db.transaction() as store:
+        mine = users.update().where(users.c.id == scene["PR"].user_id)
+        store.execute(mine.values(disabled_at=clock.now()))
+    accepted(invited(scene)["token"])
+    assert sent == ["invitation"]
