@@ -1,5 +1,8 @@
 """Passwords that are tried first are refused by rule, and no others."""
 
+import subprocess
+import sys
+
 import pytest
 
 from api.access.guessable import is_guessable
@@ -24,10 +27,33 @@ def test_first_words_and_walks_along_the_keys_are_guessed_in_any_guise(password:
 @pytest.mark.parametrize(
     "password",
     [
+        *("Liverpool2024!", "basketball12", "2024 Elizabeth", "!!Chelsea-1905", "1234Wonderful56"),
+        *("portsmouth__1", "chocolate#99"),
+        *("bigdaddy2.0.2", "passwordpassword"),
+        "christopher12345678901234567890",
+    ],
+)
+def test_what_stands_in_a_list_of_stolen_ones_is_refused_with_figures_around_it_too(
+    password: str,
+) -> None:
+    assert is_guessable(password) and is_guessable(password.upper())
+
+
+def test_no_list_is_read_before_a_password_is_set() -> None:
+    """It costs time and memory, and most processes never set one."""
+    code = "import sys, api.app; sys.exit('zxcvbn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "liverpool basketball",  # two of them are more than one
+        "liver2024pool",  # figures within
         "acegiacegiacegi",  # five characters are enough, for what is neither word nor walk
         "xqwertyuiop4",  # a walk is one from its first character on
         "qwertyuiopx5",  # and to its last
-        "qweasdzxc123",  # pieces of three are no walk
+        "ertdfgcvb678",  # pieces of three are no walk
         "passwordless",
         "xxpasswordxx1",
     ],
