@@ -30,17 +30,22 @@ POINTERS: Final = ("insight_id", "practice_id")
 """What may point to an entry that is the patient's own; the record as it is now names it."""
 CREATED_BY: Final = {"patients": "patient:create", "sessions": "session:schedule"}
 """The deed in the trail that says who made what names no author."""
-OF_EHRS: Final = ("identifiers",)
-"""What belongs to a version for EHR systems alone (`api/core/ehr/identifiers.py`)."""
+TREATING: Final = ("patient", "clinician")
+"""The roles to whom what is clinical is told."""
 Shown = Callable[[Actor, Values, Values], Values]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How the versions of a table are shown: `(reader, version, the record as it is)`."""
+    """How the versions of a table are shown: `(reader, version, the record as it is)`.
+
+    What is `clinical` in it is null to whoever is neither the patient nor a clinician, and never
+    among what changed.
+    """
 
     shown: Shown
     author: str | None = None
+    clinical: frozenset[str] = frozenset()
 
 
 def list_patient_history(actor: Actor, patient_id: UUID, asked: Page) -> Listing:
@@ -132,7 +137,9 @@ def _show(
     content = each["content"]
     if content is None:
         content = versions.plain(table, row)
-    values = KINDS[table.name].shown(reader, content, row)
+    kind = KINDS[table.name]
+    values = kind.shown(reader, content, row)
+    withheld: frozenset[str] = frozenset() if reader.rights.role in TREATING else kind.clinical
     changed = each["changed"] or []
     if each["shared_before"] == ME and not reader.rights.is_patient:
         changed = ["shared_with"]  # what it was meanwhile is nobody else's to compare with
@@ -142,7 +149,7 @@ def _show(
         "version": each["number"],
         "made_at": each["updated_at"],
         "made_by": names.get(each["made_by"]),
-        "changed": sorted(named & set(values)),
+        "changed": sorted((named & set(values)) - withheld),
         "values": values,
     }
 
@@ -188,16 +195,27 @@ def _entry(reader: Actor, content: Values, _row: Values) -> Values:
     return {name: value for name, value in content.items() if name not in hidden}
 
 
+OF_SESSIONS: Final = (
+    *("kind", "state", "mode", "room", "starts_at", "ends_at", "clinician_ids", "course_id"),
+    *("also_covered", "preparation", "reason", "source"),
+    *("arrived_at", "started_at", "completed_at", "closed_at", "signed_at", "moved_at"),
+)
+"""What all staff read of a session itself, and of its versions no more than that."""
+OF_DOSES: Final = (
+    *("overrides", "protocol_key", "protocol_version", "window_days"),
+    *("first_dose_at", "last_dose_at", "esketamine_at"),
+)
+"""What of a session clinicians alone read: what was passed over, what follows from its doses."""
+
+
 def _session(reader: Actor, content: Values, row: Values) -> Values:
     if reader.rights.is_patient:
         signed = sessions_shown.ONCE_SIGNED if signatures.is_signed(row) else ()
         told = _only(content, (*sessions_shown.TO_PATIENT, *signed, "clinician_ids"))
         told["state"] = sessions_shown.state_for(reader.rights, told["state"])
     else:
-        hidden = (*sessions_shown.HIDDEN, *OF_EHRS)
-        told = {name: v for name, v in content.items() if name not in hidden}
-    if reader.rights.role != "clinician":
-        told.pop("overrides", None)
+        treats = OF_DOSES if reader.rights.role in TREATING else ()
+        told = _only(content, (*OF_SESSIONS, *treats))
     return {name: value for name, value in told.items() if name not in FIRST}
 
 
@@ -214,18 +232,18 @@ OF_CONSENTS: Final = (
 
 
 def _consent(reader: Actor, content: Values, _row: Values) -> Values:
-    tells = reader.rights.role in ("patient", "clinician")
+    tells = reader.rights.role in TREATING
     reason = content["withdraw_reason"] if tells else None
     return _only(content, OF_CONSENTS) | {"reason": reason}
 
 
 KINDS: Final[dict[str, Kind]] = {
-    "patients": Kind(_patient),
+    "patients": Kind(_patient, clinical=frozenset({"diagnoses"})),
     "goals": Kind(_entry, "author_id"),
     "practices": Kind(_entry, "author_id"),
     "sessions": Kind(_session),
     "check_ins": Kind(_checkin, "recorded_by"),
-    "consents": Kind(_consent, "recorded_by"),
+    "consents": Kind(_consent, "recorded_by", frozenset({"reason"})),
 }
 
 

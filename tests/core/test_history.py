@@ -21,8 +21,10 @@ from api.core.treatment.sessions import change_session
 from api.db.versions import record_versions
 from api.errors import NotFound
 from api.paging import Page
+from api.v1.session_shapes import SessionSchema
 from tests import builders
 from tests.builders import Scene
+from tests.core import dosing
 
 ALL = Page(100)
 
@@ -155,6 +157,45 @@ def test_a_patients_details_are_told_to_each_as_far_as_they_read_them(scene: Sce
     for nobody in ("CN", "XT", "PO"):
         with pytest.raises(NotFound):
             history.list_patient_history(scene[nobody].actor, chart, ALL)
+
+
+def test_what_is_clinical_is_not_among_what_changed_for_the_administrator(scene: Scene) -> None:
+    chart = scene.patient["id"]
+    with db.transaction():
+        change_patient(scene["CT"].actor, chart, None, {"diagnoses": [{"code": "F33.1"}]})
+        given = consents.record_consent(
+            scene["CT"].actor, chart, {"kind": "research", "text_version": "1"}
+        )
+        consents.withdraw_consent(scene["PS"].actor, given["id"], "I changed my mind.")
+    told = history.list_patient_history(scene["CA"].actor, chart, ALL)
+    assert versions(told)[0] == (2, [])
+    for name, changed in (("CT", ["reason", "withdrawn_at"]), ("CA", ["withdrawn_at"])):
+        told = history.list_consent_history(scene[name].actor, given["id"], ALL)
+        assert versions(told)[0] == (2, changed)
+
+
+OF_THE_DOSE = {
+    *("first_dose_at", "last_dose_at", "esketamine_at"),
+    *("protocol_key", "protocol_version", "window_days", "overrides"),
+}
+
+
+def test_an_administrator_reads_of_a_sessions_versions_what_they_read_of_the_session(
+    scene: Scene,
+) -> None:
+    with db.transaction():
+        session = dosing.under_way(scene)
+        spray = {"medicine": "esketamine", "route": "intranasal", "dose_mg": 28.0}
+        dosing.dose(scene, session, **spray)
+    asked = history.list_session_history
+    told = {n: asked(scene[n].actor, session["id"], ALL) for n in ("CT", "CA")}
+    latest = {name: listing.items[0] for name, listing in told.items()}
+    assert latest["CT"]["values"]["esketamine_at"] and set(latest["CT"]["values"]) >= OF_THE_DOSE
+    assert {"first_dose_at", "last_dose_at"} <= set(latest["CT"]["changed"])
+    read = set(SessionSchema().fields) | {"clinician_ids"}
+    for item in told["CA"].items:
+        assert set(item["values"]) <= read and not OF_THE_DOSE & set(item["values"])
+        assert not OF_THE_DOSE & set(item["changed"])
 
 
 def test_a_session_shows_who_was_named_on_it_before(scene: Scene) -> None:

@@ -424,6 +424,7 @@ def a_factor_reset(world: World) -> db.Values:
 
 
 REMS = "/sessions/{session_id}/rems-form"
+OF_SESSION = "GET /sessions/{session_id}/history"
 DECIDED = "/notes/{note_id}/unlock-requests/{request_id}"
 AMENDED = {
     "GET /amendment-requests/{request_id}",
@@ -435,7 +436,7 @@ ERASURE = {
 }
 INSTEAD: dict[str, tuple[str, set[str]]] = {
     "dosing_id": ("session_id", IN_DOSING),
-    "sprayed_id": ("session_id", {f"GET {REMS}", f"POST {REMS}/filed"}),
+    "sprayed_id": ("session_id", {f"GET {REMS}", f"POST {REMS}/filed", OF_SESSION}),
     "held_id": ("session_id", {"POST /sessions/{session_id}/signatures"}),
     "signed_id": ("session_id", {"GET /sessions/{session_id}/given"}),
     "draft_id": (
@@ -733,6 +734,13 @@ NO_NUMBERS = (*SCORES, "total", "band", "answers")
 GAS_WEIGHT = ("attainment_weight",)
 ENDS = ("closes_on", "phases", "ended_by", "needs", "truncated", "dosed_at")
 WEIGHED = ("rationale", "practice", "sessions", "cumulative_dose_mg")
+OF_DOSES = tuple(
+    f"values.{name}"
+    for name in (
+        *("first_dose_at", "last_dose_at", "esketamine_at", "window_days", "overrides"),
+        *("protocol_key", "protocol_version"),
+    )
+)
 OF_NOTES = ("hold", "unlocks", "allowed", "entry")
 HIDDEN: dict[str, dict[str, tuple[str, ...]]] = {
     "GET /patients/{patient_id}/amendment-requests": {"PS": ("overdue",)},
@@ -769,5 +777,15 @@ HIDDEN: dict[str, dict[str, tuple[str, ...]]] = {
     "GET /patients/{patient_id}/care-team/{membership_id}": {"PS": ("reason",)},
     "GET /patients/{patient_id}/consents": {"CA": ("reason",)},
     "GET /consents/{consent_id}": {"CA": ("reason",)},
+    "GET /patients/{patient_id}/history": {"CA": ("values.diagnoses",)},
+    "GET /consents/{consent_id}/history": {"CA": ("values.reason",)},
+    OF_SESSION: {"CA": OF_DOSES},
 }
 """What an F hides: null or left out, in a record and in every row of a list."""
+
+
+def shows(row: Any, name: str) -> bool:
+    """Whether a row of an answer shows a field; `a.b` is a field within a field."""
+    for part in name.split("."):
+        row = row.get(part) if isinstance(row, dict) else None
+    return row is not None
