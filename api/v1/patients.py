@@ -240,7 +240,8 @@ def list_patients(actor: Actor, **asked: Any) -> Listing:
     """List or find patients.
 
     Clinicians see the patients of their care teams, a patient themself, administrators all. With
-    `window` or `needs`, whom they hold of now.
+    `window` or `needs`, whom they hold of now; nobody finds by what they do not read: of these
+    administrators ask for `needs=consent` alone (else 403).
     """
     if "window" in asked or "needs" in asked:
         return roster.list_patients_in_need(actor, **asked)

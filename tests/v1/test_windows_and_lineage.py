@@ -77,6 +77,18 @@ def test_the_roster_is_asked_whom_we_are_missing(
     assert is_problem(call("AY").get("/patients?window=open"), 403)
 
 
+def test_nobody_finds_patients_by_what_they_do_not_read(call: Any, scene: Any, dosed: Any) -> None:
+    mine = str(scene.patient["id"])
+    for query in (
+        *("window=open", "window=closed", "window=none", "needs=integration", "needs=check_in"),
+        *("window=open&q=ada", "needs=check_in&status=active", "window=none&needs=consent"),
+    ):
+        refused = call("CA").get(f"/patients?{query}")
+        assert is_problem(refused, 403) and mine not in refused.text, query
+    found = call("CA").get("/patients?needs=consent").json["items"]
+    assert mine in [one["id"] for one in found]
+
+
 def test_a_lineage_reads_in_both_directions_and_orphans_are_for_the_care_team(
     call: Any, chart: str, dosed: Any, practice: Any
 ) -> None:
