@@ -60,7 +60,9 @@ def book_session(actor: Actor, patient_id: Any, values: Values) -> Values:
     """Book a session.
 
     No clinician, room or patient is booked twice at once: 409 then says in `busy` which of them
-    is busy until when. Only the patient's care team and administrators book, also in the past.
+    is busy until when. Only the patient's care team and administrators book, also in the past. A
+    dosing session ahead is 409 with `missing` while the patient's consent to treatment is
+    withdrawn; where none was given yet it may be booked, and does not start without one.
     """
     return sessions.book_session(actor, patient_id, values)
 
@@ -87,7 +89,8 @@ def change_session(actor: Actor, session_id: Any, version: int | None, values: V
 
     Times and clinicians are the care team's and administrators' to change; whoever is newly needed
     must be free. Administrators change times, clinicians, room and mode, and no more (403). Once
-    it has begun the care team may still send `also_covered`, alone.
+    it has begun the care team may still send `also_covered`, alone. A dosing session is not moved
+    ahead while the patient's consent to treatment is withdrawn (409 with `missing`).
     """
     return sessions.change_session(actor, session_id, version, values)
 
@@ -169,6 +172,7 @@ def reopen_session(actor: Actor, session_id: Any, values: Values) -> Values:
     """Reopen a session that was called off, not held or completed by mistake.
 
     It goes back to scheduled, or from completed to in progress. What was called off is booked
-    again, so everybody must still be free; only the care team does that.
+    again, so everybody must still be free, and the consent to treatment not withdrawn; only the
+    care team does that.
     """
     return sessions.reopen_session(actor, session_id, values)

@@ -1,6 +1,7 @@
 """Sessions: who books, who is free, what a move does, and what it opens and closes."""
 
 import random
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -8,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from api import clock, db
-from api.core import gate, readiness
+from api.core import consents, gate, readiness
 from api.core.treatment import moves, sessions
 from api.core.treatment.sessions.table import sessions as table
 from api.errors import Conflict, Invalid, NotAllowed, NotFound, NotSignedIn, Stale
@@ -243,3 +244,51 @@ def test_what_is_allowed_is_exactly_what_succeeds(scene: Scene, seed: int) -> No
 def db_row(session: db.Values) -> Any:
     """The select of one session's row."""
     return table.select().where(table.c.id == session["id"])
+
+
+def consented(scene: Scene, kind: str = "treatment", **more: Any) -> db.Values:
+    values = {"kind": kind, "text_version": "1"} | more
+    return consents.record_consent(scene["CT"].actor, scene.patient["id"], values)
+
+
+def refused_for_consent(deed: Callable[[], Any]) -> None:
+    with pytest.raises(Conflict) as refused:
+        deed()
+    assert refused.value.extras == {"missing": ["consent_treatment"]}
+
+
+def test_no_dose_is_booked_ahead_for_whoever_withdrew_their_consent(scene: Scene) -> None:
+    assert book(scene, kind="dosing", hours=24)  # none was given yet: it is asked for before
+    given = consented(scene)
+    assert book(scene, kind="dosing", hours=30)
+    consents.withdraw_consent(scene["PS"].actor, given["id"])
+    refused_for_consent(lambda: book(scene, kind="dosing"))
+    values = booking(scene, kind="dosing")
+    refused_for_consent(
+        lambda: sessions.book_session(scene["CA"].actor, scene.patient["id"], values)
+    )
+    assert book(scene, hours=52) and book(scene, kind="dosing", hours=-9)
+    consented(scene)
+    assert book(scene, kind="dosing")
+
+
+def test_another_consent_withdrawn_keeps_nobody_from_booking(scene: Scene) -> None:
+    for kind in ("research", "off_label_medicine"):
+        consents.withdraw_consent(scene["PS"].actor, consented(scene, kind)["id"])
+    consented(scene)
+    consented(scene, text_version="2")  # the first is superseded, not withdrawn
+    assert book(scene, kind="dosing")
+
+
+def test_no_dose_is_moved_ahead_nor_made_of_another_session_after_that(scene: Scene) -> None:
+    made, talk, given = book(scene, kind="dosing"), book(scene, hours=72), consented(scene)
+    off = move(scene, book(scene, kind="dosing", hours=96), "cancel")
+    consents.withdraw_consent(scene["PS"].actor, given["id"])
+    later = {"starts_at": made["starts_at"] + HOUR, "ends_at": made["ends_at"] + HOUR}
+    before = {"starts_at": clock.now() - 3 * HOUR, "ends_at": clock.now() - HOUR}
+    actor = scene["CT"].actor
+    refused_for_consent(lambda: sessions.change_session(actor, made["id"], 1, later))
+    refused_for_consent(lambda: sessions.change_session(actor, talk["id"], 1, {"kind": "dosing"}))
+    refused_for_consent(lambda: move(scene, off, "reopen"))
+    assert sessions.change_session(actor, made["id"], 1, {"room": "Room 3"})["version"] == 2
+    assert sessions.change_session(actor, made["id"], 2, before)["version"] == 3

@@ -174,6 +174,10 @@ def withdrawn(world: World) -> None:
         session = builders.make_session(world.scene.patient, world.scene["CT"], **arrived)
     world.ids |= {"session_id": str(session["id"]), "consent_id": str(given[0]["id"])}
     world.id("dosing_id")
+    times = {"starts_at": matrix.in_days(30), "ends_at": matrix.in_days(30, 1)}
+    booked = matrix.a_session(world) | {"kind": "dosing"}
+    world.bodies["POST /patients/{patient_id}/sessions"] = booked
+    world.bodies["PATCH /sessions/{session_id}"] = times
     for one in given:
         world.move("PS", "POST", f"/consents/{one['id']}/withdraw", {})
 

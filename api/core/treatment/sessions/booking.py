@@ -12,7 +12,7 @@ from api.core.patients import open_chart
 from api.core.treatment import signatures
 from api.core.treatment.courses import refuse_other_course
 from api.core.treatment.moves import CHANGEABLE, FREEING
-from api.core.treatment.sessions import holding, showing
+from api.core.treatment.sessions import agreeing, holding, showing
 from api.core.treatment.sessions.table import sessions
 from api.db import Listing, Page, Values, found, match, metadata, new_id, page, store
 from api.errors import Conflict, NotAllowed
@@ -38,11 +38,15 @@ def book_session(actor: Actor, patient_id: UUID, values: Values) -> Values:
 
 
 def add_session(clinic_id: UUID, patient_id: UUID, values: Values) -> Values:
-    """The rows of a new session once everybody's time is held; asks nobody for a right."""
+    """The rows of a new session once everybody's time is held; asks nobody for a right.
+
+    Raises `Conflict` too for a dosing session ahead of a patient who withdrew consent to treatment.
+    """
     given = holding.tidy_room({"room": None, **values})
     clinician_ids = given.pop("clinician_ids")
     given |= {"id": new_id(), "clinic_id": clinic_id, "patient_id": patient_id}
     holding.hold(given, clinician_ids)
+    agreeing.refuse_withdrawn(given)
     row = store().add(sessions, {"source": "app", "state": "scheduled"} | given)
     holding.name_clinicians(row, clinician_ids)
     return row
@@ -119,12 +123,17 @@ def _cover(actor: Actor, row: Values, values: Values) -> Values:
 
 
 def rebook(row: Values, values: Values) -> Values:
-    """The booking changed, once everybody's time is held; asks nobody for a right."""
+    """The booking changed, once everybody's time is held; asks nobody for a right.
+
+    At another time, or as a dosing session, it is refused as a new one would be.
+    """
     given: Any = values.pop("clinician_ids", None)
     after = {**row, **values}
     holding.check_times(after["starts_at"], after["ends_at"])
     clinician_ids = holding.named_on(row) if given is None else given
     holding.hold(after, clinician_ids, newly_named=given is not None)
+    if any(after[name] != row[name] for name in agreeing.DECIDES):
+        agreeing.refuse_withdrawn(after)
     told = events.row(row["clinic_id"], "session.changed", subject_of(row))
     changed = store().change(sessions, row, values, also=[told])
     holding.name_clinicians(changed, clinician_ids)

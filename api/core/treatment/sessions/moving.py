@@ -9,7 +9,7 @@ from api.access.policies import Actor, Rights
 from api.audit import trail
 from api.core import gate
 from api.core.treatment import moves, signatures
-from api.core.treatment.sessions import holding, showing
+from api.core.treatment.sessions import agreeing, holding, showing
 from api.core.treatment.sessions.booking import lock_session, not_now, subject_of
 from api.core.treatment.sessions.table import sessions
 from api.db import Values, store
@@ -36,7 +36,7 @@ def mark_no_show(actor: Actor, session_id: UUID, values: Values) -> Values:
 
 
 def reopen_session(actor: Actor, session_id: UUID, values: Values) -> Values:
-    """Back to the state before; what was called off needs everybody's time once more."""
+    """Back to the state before; what was called off needs time and consent once more."""
     row = gate.find_in_chart(actor, "session:update", sessions, session_id)
     return move(actor, row, "reopen", values)
 
@@ -64,6 +64,7 @@ def move(
         signatures.void(row, "session_reopened")
         if row["state"] in moves.FREEING:
             holding.hold(row, holding.named_on(row), newly_named=False)
+            agreeing.refuse_withdrawn(row)
     told = events.row(row["clinic_id"], "session.moved", subject_of(row))
     changed = store().change(sessions, row, changes, also=[told])
     holding.set_duty(changed)
