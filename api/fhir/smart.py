@@ -66,17 +66,24 @@ def _proved(assertion: str) -> dict[str, Any]:
     """The client whose assertion this is, used now for the first time."""
     client_id = client_tokens.client_named(assertion)
     header = client_tokens.header_of(assertion)
-    client = clients.active_client(client_id)
-    if client is None:
-        raise Refused("not registered")
+    client = _registered(client_id)
     if "jku" in header and header["jku"] != client["jwks_uri"]:
         raise Refused("jku")
-    key = client_tokens.key_for(header, client_jwks.jwks_of(client))
+    key = client_tokens.key_for(header, client_jwks.jwks_of(client, header["kid"]))
     claims = client_tokens.proved(assertion, key, header["alg"], address() + TOKEN_PATH)
+    if client["jwks"] is None:
+        client = _registered(client_id)  # its keys may have taken seconds to fetch
     if claims["sub"] != str(client_id):
         raise Refused("subject")
     if not client_reach.spend_assertion(client_id, claims["jti"], client_tokens.ends_at(claims)):
         raise Refused("replayed")
+    return client
+
+
+def _registered(client_id: UUID) -> dict[str, Any]:
+    client = clients.active_client(client_id)
+    if client is None:
+        raise Refused("not registered")
     return client
 
 
