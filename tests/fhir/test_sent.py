@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from api import clock, db
 from api.core.alerts import alerts
+from api.core.consents import consents
 from api.core.outcomes.checkins import check_ins
 from api.fhir.datatypes import OURS
 from tests.builders import Scene
@@ -68,6 +69,23 @@ def test_a_visit_is_booked_moved_and_called_off(mine: Client, theirs: str, scene
     assert back.status_code == 409
     other = put(mine, off.json | {"type": [coded(f"{OURS}session-kind", "dosing")]})
     assert other.status_code == 422 and issues(other) == {("business-rule", "Encounter.type")}
+
+
+def test_no_dose_is_booked_nor_moved_for_whoever_withdrew_their_consent(
+    mine: Client, theirs: str, scene: Scene
+) -> None:
+    who, dose = scene["CT"].user_id, {"type": [coded(f"{OURS}session-kind", "dosing")]}
+    made = post(mine, visit(theirs, who, **dose))
+    assert made.status_code == 201, made.text
+    said = {"clinic_id": scene.clinic_id, "patient_id": UUID(theirs), "kind": "treatment"}
+    said |= {"text_version": "1", "granted_at": clock.now(), "recorded_by": who}
+    with db.transaction() as store:
+        store.add(consents, said | {"withdrawn_at": clock.now()})
+    assert post(mine, visit(theirs, who, 200, **dose)).status_code == 409
+    later = {"period": {"start": at(300), "end": at(350)}}
+    assert put(mine, made.json | later).status_code == 409
+    assert put(mine, made.json | {"status": "arrived"}).status_code == 200
+    assert post(mine, visit(theirs, who, 500)).status_code == 201
 
 
 @pytest.mark.parametrize(
