@@ -33,7 +33,8 @@ def rotate_field_command() -> None:
 def reseal_command() -> None:
     """Seal with the current field key what lies under those before it; may be stopped any time.
 
-    Psychotherapy notes that lie under their clinic's key go under their chart's.
+    Psychotherapy notes that lie under their clinic's key go under their chart's. What a version of
+    before wrote in clear is sealed.
 
     Exit status 1: something is left, held by others; run it again.
     """

@@ -16,10 +16,11 @@ from api import clock, config, db, doctor
 from api.access.users import clinics
 from api.backups import charts
 from api.backups.making import connected
-from api.core import beats
+from api.core import beats, resealing
 from api.core.alerts import alerts
 from api.core.beats import worker_beats
 from api.core.chart_keys import chart_keys
+from api.core.patients import patients
 from api.outbox.letters import letters, write
 from tests.builders import Scene
 from tests.conftest import empty_database, small_database
@@ -205,3 +206,20 @@ def test_a_mail_that_waits_for_long_is_red(scene: Scene) -> None:
     assert levels("mail") == ["ok", "red"]
     with db.transaction() as store:
         store.execute(delete(letters))
+
+
+def test_words_that_lie_in_clear_are_warned_of_until_they_are_sealed(scene: Scene) -> None:
+    def warned() -> bool:
+        return any("in clear" in finding.words for finding in doctor.examine("keys"))
+
+    mine = patients.c.id == scene.patient["id"]
+    assert not warned()
+    with db.transaction() as store:
+        store.execute(update(patients).where(mine).values(pronouns="they", gender_identity="x"))
+    assert warned() and resealing.left()["patients"] == 1
+    assert resealing.reseal(lambda _done: None) == 0
+    assert not warned() and "patients" not in resealing.left()
+    with db.transaction() as store:
+        row = store.row(select(patients).where(mine), opens=patients)
+    assert row is not None and (row["pronouns"], row["version"]) == (None, 1)
+    assert (row["sealed_pronouns"], row["sealed_gender_identity"]) == ("they", "x")

@@ -18,7 +18,7 @@ from api.core.consents import consents
 from api.core.integration.entries import HIDDEN as OF_ENTRIES
 from api.core.integration.tables import ME, goals, practices
 from api.core.outcomes.checkins import check_ins, showing as checkins_shown
-from api.core.patients import open_chart, patients, show_to
+from api.core.patients import ONCE_CLEAR, open_chart, patients, show_to
 from api.core.treatment import signatures
 from api.core.treatment.sessions import holding, sessions, showing as sessions_shown
 from api.db import Instant, Listing, Page, Values, page, store, versions
@@ -158,6 +158,7 @@ RENAMED: Final = {
     "legal_given": "legal_name",
     "legal_family": "legal_name",
     "withdraw_reason": "reason",
+    **{sealed: name for name, sealed in ONCE_CLEAR.items()},
 }
 """Columns that are shown under another name."""
 

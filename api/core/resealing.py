@@ -1,7 +1,7 @@
 """Resealing: what lies under a key of before is sealed with the current one, batch after batch.
 
 Psychotherapy notes go from their clinic's key to that of their chart, and stay there: of a chart
-only the key is sealed anew.
+only the key is sealed anew. What a version of before wrote in clear is sealed where it is to be.
 
 A batch is a transaction, and keys of before stay readable until nothing lies under them: whoever is
 killed in the middle has lost nothing, and the next one goes on with what is left.
@@ -18,6 +18,7 @@ from api import field_keys, vault
 from api.access.users import clinics_there
 from api.config import settings
 from api.core import chart_keys
+from api.core.patients import ONCE_CLEAR, patients
 from api.db import (
     Values,
     metadata,
@@ -32,6 +33,8 @@ from api.db import (
 AT_ONCE: Final = 200
 """Rows of a batch: some ten milliseconds, in which nobody else can change them."""
 CHART_KEY_ID: Final = "chart_key_id"
+CLEAR: Final = {patients: ONCE_CLEAR}
+"""What lies in clear where a version of before wrote it, and the columns that it goes to."""
 PASSES: Final = 5
 """How often what others held meanwhile is asked for again."""
 
@@ -67,6 +70,18 @@ def left(kid: str | None = None) -> dict[str, int]:
             row = store.row(counted)
         if row is not None and row["n"]:
             found[place.table.name] = found.get(place.table.name, 0) + row["n"]
+    return found
+
+
+def in_clear() -> int:
+    """How many rows hold words in clear that a version of before wrote there."""
+    found = 0
+    for place in places():
+        if place.table in CLEAR:
+            counted = select(func.count().label("n")).where(*_mine(place))
+            with within(place.clinic_id), transaction() as store:
+                row = store.row(counted.where(or_(*_in_clear(place.table))))
+            found += 0 if row is None else row["n"]
     return found
 
 
@@ -125,7 +140,12 @@ def _lies_under(place: Place, kid: str | None) -> ColumnElement[bool]:
     kept = [f"v1.{vault.CHARTS}%"]
     if not _goes_to_charts(place.table):
         kept.append(f"v1.{field_keys.current()}.%")
-    return or_(*(and_(*(column.not_like(one) for one in kept)) for column in columns))
+    behind = (and_(*(column.not_like(one) for one in kept)) for column in columns)
+    return or_(*behind, *_in_clear(place.table))
+
+
+def _in_clear(table: Table) -> list[ColumnElement[bool]]:
+    return [table.c[name].is_not(None) for name in CLEAR.get(table, ())]
 
 
 def _goes_to_charts(table: Table) -> bool:
@@ -144,5 +164,9 @@ def _seal_anew(table: Table, row: Values) -> None:
         if value is not None and not value.startswith(tuple(kept)):
             bound = sealed_for(table, name, row)
             fresh[name] = vault.seal(vault.unseal(value, *bound), *bound, under, store().ring)
+    for clear, name in CLEAR.get(table, {}).items():
+        if row[clear] is not None:
+            fresh[name] = vault.seal_json(row[clear], *sealed_for(table, name, row))
+            fresh[clear] = None
     mine = [table.c[key] == row[key] for key in _keys(table)]
     store().execute(table.update().where(*mine).values(fresh))

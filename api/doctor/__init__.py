@@ -14,7 +14,7 @@ from api import clock, db, field_keys, schema
 from api.access import keys
 from api.access.users import clinics
 from api.config import settings
-from api.core import beats, on_call
+from api.core import beats, on_call, resealing
 from api.core.alerts import overdue_since
 from api.doctor.codes import research
 from api.doctor.copies import backup, chart_keys
@@ -74,6 +74,8 @@ def _keys() -> Seen:
         yield RED, "the copy of the keys is not what is in use: copy the folder of keys again"
     else:
         yield OK, "the copy of the keys is the same"
+    if clear := resealing.in_clear():
+        yield WARN, f"{clear} charts hold words in clear: flask --app wsgi keys reseal"
 
 
 def fingerprint(folder: Path) -> str:

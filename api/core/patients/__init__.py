@@ -14,6 +14,7 @@ from api.core.patients.showing import display_name, named, show_to
 from api.core.patients.table import (
     COLUMNS,
     DISCHARGED_FOR,
+    ONCE_CLEAR,
     STATUSES,
     patient_external_ids,
     patient_words,
@@ -24,6 +25,7 @@ from api.core.patients.writing import add_patient, admit_patient, change_patient
 __all__ = [
     "COLUMNS",
     "DISCHARGED_FOR",
+    "ONCE_CLEAR",
     "STATUSES",
     "add_patient",
     "admit_patient",

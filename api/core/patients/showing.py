@@ -1,13 +1,14 @@
 """Patients as the doors show them, to each reader as much as is theirs to see."""
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
 from api.access.policies import Actor
 from api.core.merging import whole
-from api.core.patients.table import OBJECTS, patients
+from api.core.patients.table import OBJECTS, ONCE_CLEAR, patients
 from api.db import Values, store
 
 FIRST = ("id", "version", "created_at", "updated_at")
@@ -29,6 +30,11 @@ def named(clinic_id: UUID, ids: Iterable[UUID]) -> dict[UUID, Values]:
     return {row["id"]: {"id": row["id"], "display_name": display_name(row)} for row in rows}
 
 
+def _said(row: Values, name: str) -> Any:
+    clear = row[name]
+    return row.get(ONCE_CLEAR[name]) if clear is None and name in ONCE_CLEAR else clear
+
+
 def show_to(reader: Actor, row: Values) -> Values:
     """A patient as this reader sees them: names in one place, internals left out.
 
@@ -39,7 +45,7 @@ def show_to(reader: Actor, row: Values) -> Values:
     shown["display_name"] = display_name(row)
     shown["legal_name"] = {"given": row["legal_given"], "family": row["legal_family"]}
     for name in ABOUT:
-        shown[name] = row[name]
+        shown[name] = _said(row, name)
     for name, keys in OBJECTS.items():
         shown[name] = row[name] and whole(row[name], keys)
     shown["external_ids"] = row["external_ids"] or []

@@ -43,6 +43,8 @@ patients = tenant_table(
     Column("contact", Sealed),
     Column("address", Sealed),
     Column("emergency_contact", Sealed),
+    Column("sealed_pronouns", Sealed),
+    Column("sealed_gender_identity", Sealed),
     Column("external_ids", Sealed),
     Column("diagnoses", Sealed),
     Column("locale", String(35), nullable=False),
@@ -55,6 +57,9 @@ patients = tenant_table(
     CheckConstraint(f"status IN {STATUSES}", name="status"),
     patient=False,
 )
+ONCE_CLEAR = {"pronouns": "sealed_pronouns", "gender_identity": "sealed_gender_identity"}
+"""Words that lay in clear once, each with the column that is written now, sealed. In clear they are
+read still, where a version of before wrote last, and lie there until `keys reseal`."""
 patient_words = Table(
     "patient_words",
     metadata,

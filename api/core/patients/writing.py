@@ -13,7 +13,7 @@ from api.core.merging import merged, refuse_gaps
 from api.core.patients.finding import charts, open_chart
 from api.core.patients.index import fold, has_word, index_external_ids, index_names
 from api.core.patients.showing import display_name, show_to
-from api.core.patients.table import DISCHARGED, OBJECTS, patients
+from api.core.patients.table import DISCHARGED, OBJECTS, ONCE_CLEAR, patients
 from api.core.team_reach import care_team
 from api.db import Values, match, store
 from api.errors import Conflict, Invalid, NotAllowed
@@ -46,7 +46,7 @@ def admit_patient(actor: Actor, values: Values) -> Values:
 def add_patient(clinic_id: UUID, values: Values) -> Values:
     """The rows of a new patient; asks nobody, for callers that did."""
     full = {"clinic_id": clinic_id, "locale": "en-US", "status": "inquiry"} | values
-    row = store().add(patients, full)
+    row = store().add(patients, _hidden(full))
     index_names(row)
     index_external_ids(row)
     return row
@@ -101,10 +101,17 @@ def change_patient(actor: Actor, patient_id: UUID, version: int | None, values: 
 
 def written(row: Values, values: Values) -> Values:
     """The patient changed, and found by what the record says now; asks nobody."""
-    after = store().change(patients, row, values)
+    after = store().change(patients, row, _hidden(values))
     index_names(after)
     index_external_ids(after)
     return after
+
+
+def _hidden(values: Values) -> Values:
+    """The values as they are written: words that lay in clear once go where they are sealed."""
+    words = [name for name in ONCE_CLEAR if name in values]
+    sealed = {ONCE_CLEAR[name]: values[name] for name in words}
+    return values | dict.fromkeys(words) | sealed
 
 
 def refuse_birth(values: Values, zone: str) -> None:
