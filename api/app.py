@@ -16,6 +16,8 @@ from api.audit import trail
 from api.config import settings
 from api.core import (
     awake,
+    client_volumes as _client_volumes,  # noqa: F401
+    gate,
     sealing as _sealing,  # noqa: F401
 )
 from api.core.outcomes import worsening as _worsening  # noqa: F401
@@ -27,6 +29,7 @@ from api.errors import (
     NotSignedIn,
     Refusal,
     Stale,
+    Suspended,
     Unavailable,
     Unreadable,
     Unsafe,
@@ -41,7 +44,8 @@ from api.v1.resource import Blueprint
 log = logging.getLogger("freshtrail")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 HEEDED = (409, 412, 422, 428)
-"""Refusals after which what a form says of somebody's safety is heard all the same."""
+"""Refusals after which what a form says of somebody's safety is heard all the same; so it is while
+the clinic is suspended (403)."""
 EXPOSED = [
     "ETag",
     "Link",
@@ -219,14 +223,15 @@ def _heed(response: Response) -> Response:
 
     Whatever goes wrong here, the refusal is answered.
     """
-    if response.status_code not in HEEDED:
+    refused_as = getattr(g, "refused_as", None)
+    if response.status_code not in HEEDED and refused_as != Suspended.kind:
         return response
     offer = _app().extensions["offers"].get(request.endpoint)
     heard = fhir.heard(request.endpoint) if offer is None else offer.heard
     if heard is None:
         return response
     actor: Actor | None = getattr(g, "actor", None)
-    if actor is None or actor.known is None or getattr(g, "refused_as", None) == Busy.kind:
+    if actor is None or actor.known is None or refused_as == Busy.kind:
         return response
     try:
         crisis = _hear(heard, actor)
@@ -239,6 +244,7 @@ def _heed(response: Response) -> Response:
 def _hear(heard: Any, actor: Actor) -> dict[str, Any] | None:
     trail.forget()
     trail.begin("alert:raise")
+    actor.extras[gate.HEARING] = True
     try:
         said = fhir.read_body() if fhir.is_ours(request.path) else read_json(request)
         with db.within(actor.clinic_id), db.transaction() as store:

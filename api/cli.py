@@ -31,12 +31,13 @@ from api.access.users import clinics_there
 from api.app import build
 from api.audit import checkpoints, seal
 from api.client_commands import client_group
+from api.clinic_commands import clinic_group
 from api.config import settings
-from api.core import invitations, release
+from api.core import release
 from api.core.patients.index import index_former_systems
-from api.errors import Invalid, Unsafe
+from api.errors import Unsafe
 from api.fhir import capability
-from api.import_commands import import_checkins_command, refuse_input
+from api.import_commands import import_checkins_command
 from api.worker import Worker
 
 DOCUMENTS = Path(__file__).parent.parent / "openapi"
@@ -193,24 +194,6 @@ def make_keys_command() -> None:
 
 field_key_commands.add_to(keys_group)
 signing_key_commands.register(keys_group)
-
-clinic_group = AppGroup("clinic", help="Clinics.")
-
-
-@clinic_group.command("create")
-@click.option("--name", required=True)
-@click.option("--time-zone", required=True, help="IANA name, such as America/Denver.")
-@click.option("--admin-email", required=True)
-def create_clinic_command(name: str, time_zone: str, admin_email: str) -> None:
-    """Make a clinic and print its administrator's one-time invitation (72 hours)."""
-    try:
-        with db.transaction():
-            clinic, token = invitations.create_clinic(name, time_zone, admin_email)
-    except Invalid as reason:
-        refuse_input(f"{pointer}: {detail}" for pointer, detail in reason.errors)
-    click.echo(f"Clinic {clinic['id']} is made. Invitation for {admin_email}, good once, 72 h:")
-    click.echo(token)
-
 
 document_group = AppGroup("document", help="The OpenAPI documents.")
 

@@ -23,6 +23,11 @@ def now() -> datetime:
     return datetime.now(UTC) + _shift()
 
 
+def real(moment: datetime) -> datetime:
+    """The instant by the machine's own clock: ids are made by that."""
+    return moment - _shift()
+
+
 def today(zone: str) -> date:
     """The calendar day it is now in the IANA time zone `zone`."""
     return day_of(now(), zone)
@@ -31,3 +36,8 @@ def today(zone: str) -> date:
 def day_of(moment: datetime, zone: str) -> date:
     """The calendar day that an instant falls on in the IANA time zone `zone`."""
     return moment.astimezone(ZoneInfo(zone)).date()
+
+
+def midnight(day: date) -> datetime:
+    """The instant at which a day begins in UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

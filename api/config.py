@@ -48,6 +48,8 @@ class Settings:
     rate_clinic: int = field(default=12000, metadata={"env": "RATE_PER_CLINIC"})
     rate_sign_in: int = field(default=5, metadata={"env": "RATE_SIGN_IN"})
     rate_limit_url: str = field(default="", metadata={"env": "RATE_LIMIT_URL"})
+    client_alarm_times: int = field(default=5, metadata={"env": "CLIENT_ALARM_TIMES"})
+    client_alarm_floor: int = field(default=50, metadata={"env": "CLIENT_ALARM_FLOOR"})
     body_kib: int = field(default=256, metadata={"env": "MAX_BODY_KIB"})
     body_seconds: int = field(default=8, metadata={"env": "BODY_SECONDS"})
     trusted_hops: int = field(default=0, metadata={"env": "TRUSTED_HOPS"})
@@ -186,6 +188,11 @@ def _check_edge(settings: Settings) -> None:
         )
 
 
+def _check_alarms(settings: Settings) -> None:
+    if settings.client_alarm_times < 2 or settings.client_alarm_floor < 1:
+        raise Unsafe("CLIENT_ALARM_TIMES is at least 2, and CLIENT_ALARM_FLOOR at least 1.")
+
+
 def _check_mail(settings: Settings) -> None:
     if settings.smtp_host and "@" not in settings.mail_from:
         raise Unsafe("MAIL_FROM must be the address that mails come from, once SMTP_HOST is set.")
@@ -231,6 +238,7 @@ def _checked(settings: Settings) -> Settings:
     if not 1 <= settings.access_minutes <= 15:
         raise Unsafe("ACCESS_TOKEN_MINUTES must lie between 1 and 15.")
     _check_edge(settings)
+    _check_alarms(settings)
     _check_sign_ins(settings)
     _check_mail(settings)
     _check_days(settings)

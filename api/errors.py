@@ -31,6 +31,12 @@ class NotAllowed(Refusal):
     kind = "not_allowed"
 
 
+class Suspended(NotAllowed):
+    """The clinic is suspended: it is read, and not written."""
+
+    kind = "suspended"
+
+
 class NotFound(Refusal):
     """The record is absent or out of the actor's reach; the two look alike on purpose."""
 

@@ -13,10 +13,10 @@ from flask import Flask
 from sqlalchemy import delete, select, update
 
 from api import clock, config, db, doctor
-from api.access.users import clinics
+from api.access.users import clinics, users
 from api.backups import charts
 from api.backups.making import connected
-from api.core import beats, resealing
+from api.core import beats, resealing, suspending
 from api.core.alerts import alerts
 from api.core.beats import worker_beats
 from api.core.chart_keys import chart_keys
@@ -122,6 +122,27 @@ def test_crisis_resources_that_nobody_looked_at_again_are_red(scene: Scene) -> N
         store.execute(mine.values(crisis_resources=past))
     lines = [f for f in doctor.examine("crisis") if f.words.startswith(name)]
     assert any(line.level == "red" and "2020-01-01" in line.words for line in lines)
+
+
+def test_a_clinic_whose_charts_nobody_watches_over_is_warned_of(scene: Scene) -> None:
+    [line] = [f for f in doctor.examine("officers") if f.words.startswith("Other Clinic")][:1]
+    assert line.level == "warn" and "no privacy officer" in line.words
+    assert "Test Clinic has" not in str([*doctor.examine("officers")])
+    mine = users.update().where(users.c.id == scene["PR"].user_id)
+    with db.within(scene.clinic_id), db.transaction() as store:
+        store.execute(mine.values(disabled_at=clock.now()))
+    assert "Test Clinic has" in str([*doctor.examine("officers")]), "a disabled one is none"
+
+
+def test_a_suspended_clinic_is_warned_of(scene: Scene) -> None:
+    assert levels("suspended") == ["ok"]
+    with db.transaction():
+        suspending.suspend_clinic(scene.clinic_id, "Invoice 17")
+    [line] = doctor.examine("suspended")
+    assert line.level == "warn" and line.words.startswith("Test Clinic is suspended since 20")
+    with db.transaction():
+        suspending.resume_clinic(scene.clinic_id, "Paid")
+    assert levels("suspended") == ["ok"]
 
 
 def test_a_copy_of_the_keys_that_is_another_is_red(

@@ -19,11 +19,11 @@ OWN, TEAM = Grant(Reach.OWN), Grant(Reach.TEAM)
 OPENED = Grant(Reach.TEAM, in_emergency=True)
 CLINIC, SELF = Grant(Reach.CLINIC), Grant(Reach.SELF)
 OWN_STEP_UP, TEAM_STEP_UP = Grant(Reach.OWN, True), Grant(Reach.TEAM, True)
-CLINIC_STEP_UP = Grant(Reach.CLINIC, True)
-R, PROJECT = Role.ANALYST, Grant(Reach.PROJECT)
-PROJECT_STEP_UP = Grant(Reach.PROJECT, True)
+CLINIC_STEP_UP, PROJECT_STEP_UP = Grant(Reach.CLINIC, True), Grant(Reach.PROJECT, True)
+R, PROJECT, EHR = Role.ANALYST, Grant(Reach.PROJECT), Grant(Reach.EHR)
 EVERYBODY: dict[Role, Grant] = dict.fromkeys(Role, SELF)
-EHR = Grant(Reach.EHR)
+NOBODY: dict[Role, Grant] = {}
+"""Through no door: what the operator and the worker do."""
 LINK = "link"
 """The door of a one-use link: it acts as its patient, and nobody is signed in."""
 FHIR = "fhir"
@@ -51,6 +51,7 @@ TABLE: dict[str, dict[Role, Grant]] = {
     # the clinic
     "clinic:read": {A: CLINIC},
     "clinic:update": {A: CLINIC_STEP_UP},
+    **dict.fromkeys(("clinic:suspend", "clinic:resume", "client:alarm"), NOBODY),
     "clinician:list": {C: CLINIC, A: CLINIC},
     "user:list": {A: CLINIC},
     "user:invite": {A: CLINIC_STEP_UP},
@@ -80,6 +81,7 @@ TABLE: dict[str, dict[Role, Grant]] = {
     "break_glass:review": {O: CLINIC},
     "patient:download": {P: OWN_STEP_UP},
     "access_log:read": {P: OWN, O: CLINIC},
+    "access_log:search": {O: CLINIC},
     "audit_event:read": {A: CLINIC, O: CLINIC},
     "amendment:read": {P: OWN, C: TEAM, O: CLINIC},
     "amendment:request": {P: OWN},
@@ -108,6 +110,7 @@ TABLE: dict[str, dict[Role, Grant]] = {
     "session:schedule": {C: TEAM, A: CLINIC},
     "session:rebook": {C: TEAM, A: CLINIC},
     "session:update": {C: TEAM},
+    "session:complete": {C: TEAM},
     "session:start_dosing": {C: TEAM_STEP_UP},
     "session:override_start": {C: Grant(Reach.TEAM, True, Privilege.PRESCRIBE)},
     "session:override_discharge": {C: Grant(Reach.TEAM, True, Privilege.DISCHARGE)},
@@ -126,6 +129,7 @@ TABLE: dict[str, dict[Role, Grant]] = {
     "setting:read": {P: OWN, C: OPENED},
     "setting:write": {C: TEAM},
     "attestation:ask": {C: TEAM},
+    "attestation:read": {C: TEAM},
     "dosing_board:read": {C: TEAM},
     "rems_form:read": {C: TEAM},
     "rems_form:file": {C: TEAM},
@@ -245,6 +249,7 @@ class Rights:
     zone: str
     auth_time: datetime
     seen_at: datetime | None = None
+    suspended: bool = False
 
     @property
     def is_patient(self) -> bool:

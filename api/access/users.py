@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -52,10 +53,16 @@ clinics = Table(
     Column("is_demo", Boolean(create_constraint=True, name="is_demo"), nullable=False),
     Column("ehr_access", String(20), nullable=False, server_default=CONSENTED),
     Column("retention_years", Integer, nullable=False, server_default=text(LONGEST_RETENTION)),
+    Column("suspended_at", Instant),
+    Column("unrelated_until", Date),
+    Column("volumes_until", Date),
 )
 """`ehr_access` is which charts an EHR client reaches beside those that carry an identifier of
 its own system: all (`own_ehr`), or those whose patient consents to `ehr_sharing`. For
-`retention_years` after a patient was last seen the law has the clinic keep the record."""
+`retention_years` after a patient was last seen the law has the clinic keep the record.
+Since `suspended_at` it is read, and not written. Up to `unrelated_until` and `volumes_until`
+(days, UTC) the worker has looked through the trail: for charts opened from afar, and for how many
+each EHR client touched."""
 accounts = Table(
     "accounts",
     metadata,

@@ -3,13 +3,24 @@
 from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Index, PrimaryKeyConstraint, String, Table, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Index,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    Uuid,
+)
 
 from api import clock
-from api.db import Instant, Store, metadata, new_id, versions
+from api.db import Instant, Store, first_id, metadata, new_id, versions
 
 audit_events = Table(
     "audit_events",
@@ -46,6 +57,8 @@ audit_event_patients = Table(
     PrimaryKeyConstraint("clinic_id", "event_id", "patient_id"),
 )
 Index("ix_audit_event_patients_patient", *audit_event_patients.c["clinic_id", "patient_id"])
+SLACK: Final = timedelta(days=1)
+"""How far an event's id and its time may lie apart."""
 
 
 @dataclass
@@ -127,6 +140,15 @@ def wrote(fields: Iterable[str]) -> None:
     deed = _deed.get()
     if deed is not None:
         deed.fields.update(fields)
+
+
+def happened_since(moment: datetime) -> list[ColumnElement[bool]]:
+    """The conditions of events from a moment on.
+
+    Their ids are in the order of time, so that by them the older ones are not even looked at.
+    """
+    e = audit_events.c
+    return [e.id >= first_id(clock.real(moment) - SLACK), e.at >= moment]
 
 
 def write(store: Store, who: dict[str, Any], outcome: str, reason: str | None = None) -> None:

@@ -164,6 +164,7 @@ def read_me(actor: Actor) -> Values:
             "id": row["clinic_id"],
             "name": row["clinic_name"],
             "time_zone": row["time_zone"],
+            "suspended": actor.rights.suspended,
         },
         "sign_in": {
             "id": actor.sign_in_id,

@@ -110,6 +110,7 @@ CLIENT_COLUMNS: Final = (
     _clients.c.external_system,
     clinics.c.time_zone,
     clinics.c.ehr_access,
+    clinics.c.suspended_at.is_not(None).label("suspended"),
 )
 
 
@@ -132,6 +133,7 @@ def client_rights(client: Actor, row: Values) -> Rights:
         privileges=frozenset(),
         zone=row["time_zone"],
         auth_time=clock.now(),
+        suspended=bool(row["suspended"]),
     )
 
 

@@ -31,17 +31,21 @@ from sqlalchemy import (
 
 from api import clock
 from api.access.policies import FHIR, Actor, Grant, Reach, Rights, Role, grant
+from api.access.suspension import goes_on
 from api.access.users import clinics, sign_ins, users
 from api.audit import trail
 from api.core.client_reach import identify_client, reached_by
 from api.core.opened import opened_by
 from api.core.team_reach import on_team, session_clinicians
 from api.db import Values, found, store
-from api.errors import NotAllowed, NotSignedIn
+from api.errors import NotAllowed, NotSignedIn, Suspended
 
 STEP_UP = timedelta(minutes=5)
 LONGEST_IDLE = timedelta(minutes=60)
 """How long staff may do nothing while they have a dosing session in progress."""
+HEARING = "hearing"
+"""Beside an actor whose refused form is heard: nothing that they asked for is done."""
+SUSPENDED = "The clinic is suspended: its records are read, and nothing is written."
 
 _sessions = plain_table("sessions", *map(column, ("clinic_id", "id", "kind", "state")))
 """Of sessions, all that is asked here is whether a dosing session is in progress."""
@@ -97,6 +101,7 @@ SIGN_IN_COLUMNS = (
     users.c.patient_id.label("own_patient_id"),
     users.c.privileges.label("privileges"),
     clinics.c.time_zone.label("zone"),
+    clinics.c.suspended_at.is_not(None).label("suspended"),
     sign_ins.c.auth_time.label("auth_time"),
     sign_ins.c.last_seen_at.label("seen_at"),
 )
@@ -151,6 +156,7 @@ def rights_of(row: Values) -> Rights:
         zone=row["zone"],
         auth_time=row["auth_time"],
         seen_at=row["seen_at"],
+        suspended=bool(row["suspended"]),
     )
 
 
@@ -163,6 +169,7 @@ def admit(actor: Actor, action: str) -> Grant:
         raise NotAllowed("Your role does not do this.")
     if granted.privilege is not None and granted.privilege not in rights.privileges:
         raise NotAllowed(f"This needs the privilege `{granted.privilege.value}`.")
+    refuse_suspended(actor, action)
     if granted.step_up and clock.now() - rights.auth_time > STEP_UP:
         raise NotSignedIn(
             "Confirm that it is you: POST /auth/step-up.",
@@ -170,6 +177,20 @@ def admit(actor: Actor, action: str) -> Grant:
             max_age=int(STEP_UP.total_seconds()),
         )
     return granted
+
+
+def refuse_suspended(actor: Actor, action: str) -> None:
+    """Raise `Suspended` for what waits while the actor's clinic is, unless they are only heard."""
+    if actor.rights.suspended and not goes_on(action) and HEARING not in actor.extras:
+        raise Suspended(SUSPENDED)
+
+
+def refuse_newcomers(clinic_id: UUID) -> None:
+    """The same for whoever is nobody of the clinic yet and comes in now."""
+    c = clinics.c
+    mine = select(c.id).where(c.id == clinic_id, c.suspended_at.is_not(None))
+    if store().row(mine) is not None:
+        raise Suspended(SUSPENDED)
 
 
 def in_reach(

@@ -193,6 +193,7 @@ def accept_invitation(
 
     The trail is told, and the privacy officers of a colleague.
     Raises `Invalid` for a token that is unknown, used or old, before anything is hashed.
+    While the clinic is suspended nobody comes in, and the token stays good.
     """
     tried = throttle.count(Purpose.TOKEN, token, where)
     row = _open_invitation(token, clock.now())
@@ -206,6 +207,7 @@ def accept_invitation(
     hashed = None if known is not None else hash_password(password)
     throttle.forgive(tried)
     store().stand_in(row["clinic_id"])
+    gate.refuse_newcomers(row["clinic_id"])
     try:
         store().change(invitations, row, {"accepted_at": clock.now()})
         user = _come_in(row, account, hashed)

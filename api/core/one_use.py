@@ -19,7 +19,8 @@ def bearer(row: Values, patient_id: UUID | None, request_id: str, client_ip: str
     clinic is the one that is meant from now on.
     """
     store().stand_in(row["clinic_id"])
-    clinic = found(store().row(select(clinics.c.time_zone).where(clinics.c.id == row["clinic_id"])))
+    asked = select(clinics.c.time_zone, clinics.c.suspended_at)
+    clinic = found(store().row(asked.where(clinics.c.id == row["clinic_id"])))
     rights = Rights(
         user_id=row["id"],
         clinic_id=row["clinic_id"],
@@ -29,6 +30,7 @@ def bearer(row: Values, patient_id: UUID | None, request_id: str, client_ip: str
         privileges=frozenset(),
         zone=clinic["time_zone"],
         auth_time=row["created_at"],
+        suspended=clinic["suspended_at"] is not None,
     )
     ids = (row["id"], row["id"], row["clinic_id"])
     return Actor(*ids, LINK, request_id, client_ip, rights, extras={"link": row})

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
@@ -22,6 +21,7 @@ from api.access.policies import Actor, Grant, Reach
 from api.core import gate
 from api.core.opened import break_glass
 from api.core.team_reach import alert_duties, care_team, past_duties, session_clinicians
+from api.db import first_id
 
 MOST = 1000
 """How many at most are told at once beside a page."""
@@ -48,13 +48,7 @@ def _begun(c: Any, since: datetime) -> list[ColumnElement[bool]]:
     if "opened_at" in c:
         return [c.opened_at >= since]
     begun = [c.duty_from >= since]
-    return begun + [c.session_id >= _first_id(since)] if "session_id" in c else begun
-
-
-def _first_id(since: datetime) -> UUID:
-    """The least id that a record of that moment can bear: a UUIDv7 begins with its time, from 1970
-    on."""
-    return UUID(int=max(0, int(since.timestamp() * 1000)) << 80)
+    return begun + [c.session_id >= first_id(since)] if "session_id" in c else begun
 
 
 def left(reader: Actor, granted: Grant, since: datetime) -> Select[Any]:

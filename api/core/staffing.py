@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, true
 
 from api import clock
 from api.access.policies import Actor, Role
@@ -128,14 +128,19 @@ def _tell(changer: Actor, row: Values, name: str) -> None:
 
 def officers(clinic_id: UUID, but: UUID) -> list[str]:
     """The e-mail addresses of the clinic's privacy officers, but not that of the user who acts."""
+    return addresses(clinic_id, Role.PRIVACY_OFFICER, but=but)
+
+
+def addresses(clinic_id: UUID, *roles: Role, but: UUID | None = None) -> list[str]:
+    """The e-mail addresses of all who work at the clinic in these roles, `but` one user's."""
     u = users.c
     statement = (
         select(accounts.c.id, accounts.c.email)
         .join(users, u.account_id == accounts.c.id)
         .where(
             u.clinic_id == clinic_id,
-            u.role == Role.PRIVACY_OFFICER.value,
-            u.id != but,
+            u.role.in_([role.value for role in roles]),
+            true() if but is None else u.id != but,
             u.disabled_at.is_(None),
             u.deleted_at.is_(None),
         )

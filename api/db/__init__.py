@@ -2,7 +2,12 @@
 
 from api.db import feed as feed, versions as versions, walls as walls
 from api.db.among import among as among
-from api.db.days import day_at as day_at, days_between as days_between, days_on as days_on
+from api.db.days import (
+    day_at as day_at,
+    days_between as days_between,
+    days_on as days_on,
+    seconds_on as seconds_on,
+)
 from api.db.embedded import (
     Question as Question,
     ask as ask,
@@ -46,6 +51,7 @@ from api.db.tables import (
     Instant as Instant,
     Sealed as Sealed,
     Word as Word,
+    first_id as first_id,
     metadata as metadata,
     new_id as new_id,
     of as of,

@@ -1,9 +1,12 @@
-"""Days in SQL, alike on both engines: so many days on, how many between, the day of an instant."""
+"""Days in SQL, alike on both engines: so many days on, how many between, the day of an instant.
 
-from datetime import date
+And instants: so many seconds on.
+"""
+
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Date, Integer
+from sqlalchemy import Date, DateTime, Integer
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -29,6 +32,16 @@ class day_at(FunctionElement[date]):  # noqa: N801
     inherit_cache = True
 
 
+class seconds_on(FunctionElement[datetime]):  # noqa: N801
+    """The instant that lies a number of seconds after an instant: `seconds_on(at, number)`.
+
+    SQLite tells it to the millisecond.
+    """
+
+    type = DateTime(timezone=True)
+    inherit_cache = True
+
+
 def _said(form: str) -> Any:
     def said(element: FunctionElement[Any], compiler: Any, **more: Any) -> str:
         one, other = (compiler.process(each, **more) for each in element.clauses)
@@ -45,3 +58,7 @@ compiles(day_at, "postgresql")(
     _said("CAST(({0}) AT TIME ZONE 'UTC' + CAST({1} AS INTEGER) * INTERVAL '1 second' AS DATE)")
 )
 compiles(day_at, "sqlite")(_said("date({0}, ({1}) || ' seconds')"))
+compiles(seconds_on, "postgresql")(_said("({0} + CAST({1} AS INTEGER) * INTERVAL '1 second')"))
+compiles(seconds_on, "sqlite")(
+    _said("strftime('%Y-%m-%d %H:%M:%f', {0}, CAST({1} AS TEXT) || ' seconds')")
+)

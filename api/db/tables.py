@@ -74,6 +74,12 @@ def new_id() -> UUID:
     return uuid_utils.compat.uuid7()
 
 
+def first_id(since: datetime) -> UUID:
+    """The least id that a record of that moment can bear: a UUIDv7 begins with its time, from 1970
+    on."""
+    return UUID(int=max(0, int(since.timestamp() * 1000)) << 80)
+
+
 def tenant_table(name: str, *parts: Any, patient: bool = True) -> Table:
     """A table of one clinic's records: composite key `(clinic_id, id)`, version, times, tombstone.
 

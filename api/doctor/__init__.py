@@ -22,6 +22,7 @@ from api.doctor.disks import disk
 from api.doctor.roles import roles
 from api.doctor.sealing import trail
 from api.doctor.seen import LAG, OK as OK, RED as RED, WARN as WARN, Seen
+from api.doctor.standing import officers, suspended
 from api.errors import Unsafe
 from api.outbox import letters
 from api.outbox.lag import oldest_due
@@ -180,6 +181,8 @@ LOOKS: dict[str, Callable[[], Seen]] = {
     "mail": _mail,
     "sign-in": _second_factor,
     "on call": _on_call,
+    "officers": officers,
+    "suspended": suspended,
     "crisis": _crisis,
     "backup": backup,
     "keys of charts": chart_keys,

@@ -17,6 +17,7 @@ STATUS: Final = {
     "too_costly": (400, "too-costly", "Ask for less at once."),
     "not_signed_in": (401, "login", "Sign in first."),
     "not_allowed": (403, "forbidden", "The scopes of this client do not allow this."),
+    "suspended": (403, "forbidden", "The clinic is suspended: it is read, and not written."),
     "not_found": (404, "not-found", "There is no such resource."),
     "method_not_allowed": (405, "not-supported", "This method is not supported here."),
     "not_acceptable": (406, "not-supported", "Ask for application/fhir+json."),

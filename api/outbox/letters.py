@@ -34,6 +34,8 @@ KEPT: Final = timedelta(days=90)
 AT_ONCE: Final = 200
 ADDRESS, TOKEN = "letters.address", "letters.token"
 LOCALE: Final = "en-US"
+TOLD: Final = "{told}"
+"""The place of a number in the words of a letter."""
 
 letters = Table(
     "letters",
@@ -132,12 +134,14 @@ def compose(kind: str, token: str | None, written_at: datetime) -> tuple[str, st
     """Subject and text of a letter; its link leads to APP_URL, never to where somebody asked.
 
     Where the words name a time, it is when the letter was written, with what it tells of; in UTC.
+    Where they have a place for it, the token is no secret but a number that they tell.
     """
     words = _words()["letters"][kind]
     at = f"{written_at:%Y-%m-%d %H:%M} UTC"
-    said = [paragraph.replace("{at}", at) for paragraph in words["text"]]
-    parts = [*said, *([_way_on(kind, token)] if token else []), *_words()["end"]]
-    return words["subject"], "\n\n".join(parts) + "\n"
+    tells = any(TOLD in part for part in words["text"])
+    said = [part.replace("{at}", at).replace(TOLD, token or "") for part in words["text"]]
+    way_on = [_way_on(kind, token)] if token and not tells else []
+    return words["subject"], "\n\n".join([*said, *way_on, *_words()["end"]]) + "\n"
 
 
 def _way_on(kind: str, token: str) -> str:

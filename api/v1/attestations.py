@@ -82,7 +82,7 @@ class ThankedSchema(Show):
 known_by_token(blp, attestations.bearer_of)
 
 
-@blp.offer("GET", OF_SESSION, "attestation:ask", answer=AttestationSchema, paged=True)
+@blp.offer("GET", OF_SESSION, "attestation:read", answer=AttestationSchema, paged=True)
 def list_attestations(actor: Actor, session_id: Any, **asked: Any) -> Listing:
     """List the links made for companions of a session, and what was attested."""
     return attestations.list_attestations(actor, session_id, **asked)

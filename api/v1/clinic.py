@@ -21,6 +21,7 @@ RETENTION = (
     "For how many years after a patient was last seen the law of the clinic's place has records"
     " kept; an answer to an erasure request names the day."
 )
+SUSPENDED = "Since when nothing is written here, as who runs the server decided; null else."
 
 
 class CrisisSchema(Ask):
@@ -60,6 +61,7 @@ class ClinicSchema(Show):
     )
     ehr_access = Choice(clinic.EHR_ACCESS, required=True, metadata={"description": EHR})
     retention_years = shown(ma.fields.Integer, metadata={"description": RETENTION})
+    suspended_at = shown(Instant, nullable=True, metadata={"description": SUSPENDED})
 
 
 class LocaleQuery(Ask):

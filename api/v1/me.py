@@ -23,6 +23,12 @@ class PlaceSchema(Show):
     time_zone = shown(ma.fields.String)
 
 
+class OwnClinicSchema(PlaceSchema):
+    """The clinic of the sign-in; while it is suspended nothing is written there."""
+
+    suspended = shown(Flag)
+
+
 class ThisSignInSchema(Show):
     """The sign-in at hand: when it was last confirmed, and its absolute end."""
 
@@ -41,7 +47,7 @@ class MeSchema(Show):
     clinician_id = shown(ma.fields.UUID, nullable=True)
     profession = Choice(Profession, required=True, allow_none=True)
     privileges = Many(Choice(Privilege), required=True)
-    clinic = ma.fields.Nested(PlaceSchema, required=True)
+    clinic = ma.fields.Nested(OwnClinicSchema, required=True)
     locale = shown(ma.fields.String)
     sign_in = ma.fields.Nested(ThisSignInSchema, required=True)
 

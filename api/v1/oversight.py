@@ -5,7 +5,7 @@ from typing import Any
 import marshmallow as ma
 
 from api.access.policies import Actor, Role
-from api.core import access_log, audit_search
+from api.core import access_log, audit_search, unrelated
 from api.paging import Listing
 from api.v1.forms import Choice, Id, Instant, Many, Show, Words, shown
 from api.v1.history import MakerSchema
@@ -15,6 +15,7 @@ blp = Blueprint("oversight", "Who did what: the trail, and the access log of a c
 BY = {"description": "Null for whoever is no user of the clinic (any more)."}
 PATIENTS = {"description": "The patients whose data it was, at most 100; ids and nothing more."}
 RECORD = {"description": "Null for notes and for what patients may keep for themselves."}
+UNRELATED = {"description": "The charts that they were not near, at most 100; ids alone."}
 WHY = {"description": "How the chart was in their reach; null when that is not known any more."}
 
 
@@ -74,6 +75,27 @@ class AuditEventQuery(AccessQuery):
     request_id = Words(64)
 
 
+class UnrelatedAccessSchema(Show):
+    """Somebody was in charts that they were not near."""
+
+    id = shown(ma.fields.UUID)
+    at = shown(Instant)
+    actor = ma.fields.Nested(MakerSchema, required=True, allow_none=True, metadata=BY)
+    role = Choice(unrelated.STAFF, required=True)
+    action = shown(ma.fields.String)
+    why = Choice(unrelated.WHYS, required=True, allow_none=True, metadata=WHY)
+    door = shown(ma.fields.String)
+    request_id = shown(ma.fields.String)
+    patient_ids = Many(ma.fields.UUID(), required=True, metadata=UNRELATED)
+
+
+class UnrelatedQuery(AccessQuery):
+    """Of whom, too."""
+
+    actor_id = Id()
+    role = Choice(unrelated.STAFF)
+
+
 @blp.offer(
     "GET",
     "/audit-events",
@@ -89,6 +111,25 @@ def search_audit_events(actor: Actor, **asked: Any) -> Listing:
     the administrator security events in which no patient appears. To search leaves an event too.
     """
     return audit_search.search_audit_events(actor, **asked)
+
+
+@blp.offer(
+    "GET",
+    "/audit-events/unrelated",
+    "access_log:search",
+    query=UnrelatedQuery,
+    answer=UnrelatedAccessSchema,
+    paged=True,
+)
+def list_unrelated_access(actor: Actor, **asked: Any) -> Listing:
+    """List who was in a chart without being near it, the latest first.
+
+    Clinicians and administrators who at that time were neither on the patient's care team nor named
+    on a session nor on duty for an alert: they broke the glass, or their role reaches the whole
+    clinic. Of the last 28 days, unless `from` says since when. How many it were in a week the
+    privacy officers are told by mail. To look leaves an event too.
+    """
+    return unrelated.list_unrelated_access(actor, **asked)
 
 
 @blp.offer(

@@ -14,6 +14,7 @@ STATUS = {
     "unreadable": (400, "The request can't be read"),
     "not_signed_in": (401, "Not signed in"),
     "not_allowed": (403, "Not allowed"),
+    "suspended": (403, "The clinic is suspended"),
     "not_found": (404, "Not found"),
     "method_not_allowed": (405, "Method not allowed"),
     "too_slow": (408, "The request took too long to arrive"),

@@ -119,7 +119,7 @@ def start_session(actor: Actor, session_id: Any, values: Values) -> Values:
 @blp.offer(
     "POST",
     f"{ONE}/complete",
-    "session:update",
+    "session:complete",
     body=CompleteSchema,
     answer=SessionSchema,
     example={},

@@ -217,7 +217,7 @@ def withdraw_invitation(actor: Actor, invitation_id: Any, version: int | None) -
     body=AcceptSchema,
     answer=NewUserSchema,
     location="/api/v1/me",
-    errors=(401, 409),
+    errors=(401, 403, 409),
     example={"token": TOKEN_EXAMPLE, "password": "fresh-snow-2026"},
 )
 def accept_invitation(values: Values) -> Values:

@@ -9,6 +9,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from api import clock, db
+from api.core import suspending
 from api.core.alerts import alerts
 from api.core.consents import consents
 from api.core.outcomes.checkins import check_ins
@@ -318,3 +319,33 @@ def test_refused_answers_of_a_chart_out_of_reach_are_told_to_nobody(
     assert answer.status_code == 422 and "safety" not in answer.text
     with db.transaction() as store:
         assert not store.rows(select(alerts).where(alerts.c.patient_id == UUID(theirs)))
+
+
+@pytest.mark.parametrize("kind", [None, "transaction", "batch"])
+def test_answers_to_a_suspended_clinic_are_refused_and_heard(
+    mine: Client, theirs: str, scene: Scene, kind: str | None
+) -> None:
+    with db.transaction():
+        suspending.suspend_clinic(scene.clinic_id, "Invoice 17")
+    assert mine.get(f"/Patient/{theirs}").status_code == 200
+    said = answered(theirs, {1: 1, 9: 2})
+    entry = {"resource": said, "request": {"method": "POST", "url": "QuestionnaireResponse"}}
+    bundle = {"resourceType": "Bundle", "type": kind, "entry": [entry]}
+    path, body = ("", bundle) if kind else ("/QuestionnaireResponse", said)
+    answer = mine("POST", path, json=body)
+    assert answer.status_code == 403 and "safety was told" in answer.text, answer.text
+    assert issues(answer) >= {("forbidden", "")}
+    with db.transaction() as store:
+        raised = store.rows(select(alerts).where(alerts.c.patient_id == UUID(theirs)))
+    assert {one["priority"] for one in raised} == {"immediate"}
+    assert mine.get(f"/QuestionnaireResponse?patient={theirs}").json["total"] == 0
+
+
+def test_a_suspended_clinic_is_exported_and_told_of(mine: Client, scene: Scene) -> None:
+    with db.transaction():
+        suspending.suspend_clinic(scene.clinic_id, "Invoice 17")
+    asked = mine.get("/$export", headers={"Prefer": "respond-async"})
+    assert asked.status_code == 202, asked.text
+    at = asked.headers["Content-Location"].split("/fhir/R4")[1]
+    assert mine.get(at).status_code in (200, 202)
+    assert mine("DELETE", at).status_code == 202

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from api import clock, db
 from api.access.policies import Role
-from api.access.users import CONSENTED, clinics, sign_ins, users
-from api.core import release
+from api.access.users import CONSENTED, OWN_EHR, clinics, sign_ins, users
+from api.core import release, suspending
 from api.core.consents import consents
 from api.core.integration.tables import goals
 from api.core.opened import break_glass
@@ -368,6 +368,17 @@ def agreement_expired(world: World) -> None:
         store.execute(research_agreements.update().where(mine).values(past))
 
 
+def suspended(world: World) -> None:
+    """The operator suspends the clinic."""
+    an_ehr(world)
+    here = clinics.c.id == world.scene.clinic_id
+    with db.transaction() as store:
+        store.execute(clinics.update().where(here).values(ehr_access=OWN_EHR))
+        suspending.suspend_clinic(world.scene.clinic_id, "Invoice 17")
+    calm = {"instrument": "gad-7"} | ANSWERS  # what is refused and says more is heard
+    world.bodies["POST /patients/{patient_id}/check-ins"] = calm
+
+
 BECOMING: dict[str, Callable[[World], None]] = {
     "off_the_team": off_the_team,
     "on_duty": _duty(-HOUR, HOUR),
@@ -412,5 +423,6 @@ BECOMING: dict[str, Callable[[World], None]] = {
     "agreement_ended": agreement_ended,
     "agreement_expired": agreement_expired,
     "key_ended": key_ended,
+    "suspended": suspended,
 }
 """By the names of the table."""

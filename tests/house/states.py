@@ -15,17 +15,29 @@ from tests.conftest import Caller
 from tests.house import matrix
 
 TABLE = Path(__file__).with_name("states.txt")
-EVERY = "every route"
+EVERY = {"every route": ("reads", "writes"), "every read": ("reads",), "every write": ("writes",)}
+"""Which of a state's cells such a line fills."""
 Cells = dict[str, str]
 
 
 @dataclass
 class State:
-    """A section of the table: cells by route; `every` maps a persona to a persona or a code."""
+    """A section of the table: cells by route; of every read, and of every write, a persona is
+    mapped to a persona or a code."""
 
     name: str
-    every: Cells = field(default_factory=dict)
+    reads: Cells = field(default_factory=dict)
+    writes: Cells = field(default_factory=dict)
     routes: dict[str, Cells] = field(default_factory=dict)
+
+    def every(self, route: str) -> Cells:
+        """What is said of every route of this kind."""
+        return self.reads if route.startswith("GET") else self.writes
+
+    @property
+    def personas(self) -> list[str]:
+        """Of whom every route is asked."""
+        return [*{**self.reads, **self.writes}]
 
 
 def table() -> list[State]:
@@ -40,8 +52,9 @@ def table() -> list[State]:
 
 
 def _read(state: State, route: str, cells: str) -> None:
-    if route.strip() == EVERY:
-        state.every = dict(cell.replace("=", ":=").split(":", 1) for cell in cells.split())
+    for kind in EVERY.get(route.strip(), ()):
+        setattr(state, kind, dict(cell.replace("=", ":=").split(":", 1) for cell in cells.split()))
+    if route.strip() in EVERY:
         return
     named = state.routes.setdefault(" ".join(route.split()), {})
     for cell in cells.split():

@@ -33,7 +33,7 @@ def cells(state: State) -> list[tuple[str, str, str]]:
     said = {(route, persona) for route, persona, _ in found}
     for route, row in ROWS.items():
         if "-" not in row.values():
-            for persona, like in state.every.items():
+            for persona, like in state.every(route).items():
                 if (route, persona) not in said:
                     code = row[like[1:]] if like.startswith("=") else like
                     found.append((route, persona, code))
@@ -76,7 +76,7 @@ def answered(world: World, state: State, route: str, persona: str, code: str) ->
 
 def named(state: State) -> bool:
     """Whether the state is one of people alone, in which records are made before it comes."""
-    return bool(state.every)
+    return bool(state.personas)
 
 
 def matrix_persona(persona: str) -> str:
@@ -89,7 +89,7 @@ def prepared(app: Flask, state: State, routes: list[str]) -> World:
     world = World(app)
     if named(state):
         for route in routes:
-            for persona in state.every:
+            for persona in state.personas:
                 world.path(route, persona)
                 for name in matrix.SEEDED.get(route, ()):
                     world.id(name, persona)
@@ -161,9 +161,9 @@ def listed(
         told = [item for item in items if patient_id in str(item)]
         assert all(item["deleted_at"] and item["version"] is None for item in told), told
         return
-    if route in SHARES and state.every[persona].startswith("="):
+    if route in SHARES and state.reads[persona].startswith("="):
         readers = matrix.MARKS.get(route, ("", ("PS", "CT", "CA")))[1]
         there = patient_id in answer.text
         by_name = persona in state.routes.get(route, {})
-        seen = by_name or state.every[persona][1:] in readers
+        seen = by_name or state.reads[persona][1:] in readers
         assert there == seen, f"{where}: {answer.text}"

@@ -11,6 +11,7 @@ from sqlalchemy import JSON, ColumnElement, Select, Table
 
 from api import clock, db
 from api.access.policies import TABLE, Actor
+from api.access.suspension import goes_on
 from api.audit import trail
 from api.core import gate
 from api.core.one_trip.composing import SIGN_IN, PageOf, Subject, compose, spread
@@ -41,6 +42,7 @@ class Hot:
         of_chart: Sequence[Any] = (),
     ) -> None:
         assert not any(cell.step_up or cell.privilege for cell in TABLE[action].values())
+        assert not audited or goes_on(action), "its event would be written before it is refused"
         self.about = Subject(action, table, chart, kind, in_chart, tuple(of_chart), audited)
         self.records = records
         self.as_written = frozenset(as_written)
@@ -111,6 +113,7 @@ class Hot:
         actor.known = gate.rights_of({**said, **who})
         if actor.rights.role not in TABLE[self.about.action]:
             raise NotAllowed("Your role does not do this.")
+        gate.refuse_suspended(actor, self.about.action)
         found(said if said["seen"] else None)
 
     def _compiled(

@@ -79,7 +79,7 @@ def complete_session(actor: Actor, session_id: UUID, values: Values) -> Values:
 
     A session whose medicine was not given has nothing to observe, and completes as any other.
     """
-    row = gate.find_in_chart(actor, "session:update", sessions, session_id)
+    row = gate.find_in_chart(actor, "session:complete", sessions, session_id)
     overrides = values.get("overrides", [])
     if overrides:
         gate.admit(actor, "session:override_discharge")

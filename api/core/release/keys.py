@@ -85,6 +85,7 @@ def holder_of(header: str, request_id: str, address: str | None) -> Actor | None
         privileges=frozenset(),
         zone=row["time_zone"],
         auth_time=row["created_at"],
+        suspended=row["suspended_at"] is not None,
     )
     return actor
 
@@ -114,6 +115,7 @@ def _standing(digest: str):  # type: ignore[no-untyped-def]
         u.id.label("user_id"),
         u.display_name,
         clinics.c.time_zone,
+        clinics.c.suspended_at,
     )
     return (
         select(*columns)

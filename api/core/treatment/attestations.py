@@ -88,7 +88,7 @@ def make_attestation_link(actor: Actor, session_id: UUID, values: Values) -> Val
 
 def list_attestations(actor: Actor, session_id: UUID, asked: Page) -> Listing:
     """The links made for companions of a session, and what was attested with each."""
-    session = gate.find_in_chart(actor, "attestation:ask", sessions, session_id)
+    session = gate.find_in_chart(actor, "attestation:read", sessions, session_id)
     statement = select(attestations).where(*_of(session))
     listing = page(statement, attestations, asked, opens=attestations)
     now = clock.now()

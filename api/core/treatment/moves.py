@@ -58,7 +58,7 @@ class Move:
 MOVES = {
     "arrive": Move({"scheduled": "arrived"}, "session:update"),
     "start": Move({"arrived": "in_progress"}, "session:update"),
-    "complete": Move({"in_progress": "completed"}, "session:update"),
+    "complete": Move({"in_progress": "completed"}, "session:complete"),
     "cancel": Move(
         {"scheduled": "cancelled", "arrived": "cancelled"}, "session:cancel", CANCELLED_FOR, True
     ),
