@@ -26,7 +26,7 @@ from api.db import Values, day_at, new_id, store
 log = logging.getLogger("freshtrail.worker")
 COMPARED_DAYS: Final = 28
 """How many days before, at most, a day is compared with."""
-UTC_S: Final = literal_column("0")
+UTC_S: Final[Any] = literal_column("0")
 
 
 def stands_out(charts: int, before: Sequence[int], times: int, floor: int) -> bool:
