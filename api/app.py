@@ -46,10 +46,7 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 HEEDED = (409, 412, 422, 428)
 """Refusals after which what a form says of somebody's safety is heard all the same; so it is while
 the clinic is suspended (403)."""
-EXPOSED = (
-    "ETag Link Location Retry-After RateLimit RateLimit-Policy Idempotent-Replayed WWW-Authenticate"
-    " Deprecation Sunset Content-Disposition X-Request-ID"
-).split()
+EXPOSED = ["ETag", "Link", "Location", "Retry-After", "RateLimit", "RateLimit-Policy", "Idempotent-Replayed", "WWW-Authenticate", "Deprecation", "Sunset", "Content-Disposition", "X-Request-ID"]
 
 
 def build() -> Flask:
