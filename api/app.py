@@ -27,6 +27,7 @@ from api.errors import (
     Conflict,
     NotAllowed,
     NotSignedIn,
+    OutcomeUnknown,
     Refusal,
     Stale,
     Suspended,
@@ -46,7 +47,22 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 HEEDED = (409, 412, 422, 428)
 """Refusals after which what a form says of somebody's safety is heard all the same; so it is while
 the clinic is suspended (403)."""
-EXPOSED = ["ETag", "Link", "Location", "Retry-After", "RateLimit", "RateLimit-Policy", "Idempotent-Replayed", "WWW-Authenticate", "Deprecation", "Sunset", "Content-Disposition", "X-Request-ID"]
+SAME_KEY = "Try again with the same Idempotency-Key."
+READ_FIRST = "Read whether it was done before you try again."
+EXPOSED = [
+    "ETag",
+    "Link",
+    "Location",
+    "Retry-After",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Idempotent-Replayed",
+    "WWW-Authenticate",
+    "Deprecation",
+    "Sunset",
+    "Content-Disposition",
+    "X-Request-ID",
+]
 
 
 def build() -> Flask:
@@ -172,10 +188,11 @@ def _leave(response: Response) -> Response:
         _settle(response.status_code)
         response = _heed(response)
         _note_deed()
-    except (DBAPIError, PoolTimeout):
+    except (DBAPIError, PoolTimeout) as problem:
         log.exception("the request could not be settled", extra={"request_id": g.request_id})
         db.leave_store()
-        response = _no().from_refusal(Unavailable("Try again with the same Idempotency-Key."))
+        if response.status_code != 503:  # which says already why, and perhaps more
+            response = _no().from_refusal(_unavailable(problem, SAME_KEY))
     return _dress(response)
 
 
@@ -185,7 +202,7 @@ def _settle(status: int) -> None:
     if status < 400:
         if deed is not None and actor is not None and actor.known is not None:
             trail.write(db.store(), actor.signature(), "ok")
-        db.store().commit()
+        db.keep()
         return
     db.leave_store()
     if deed is not None and actor is not None and actor.known is not None and not deed.written:
@@ -289,4 +306,14 @@ def _refuse_for_database(error: Exception) -> Response:
     if type(error).__name__ in ("IntegrityError", "DataError", "ProgrammingError"):
         answer: Response = _no().problem("unexpected", "")
         return answer
-    return _refuse(Unavailable("The database did not answer in time."))
+    return _refuse(_unavailable(error, "The database did not answer in time."))
+
+
+def _unavailable(problem: Exception, words: str) -> Refusal:
+    """How it is told that the database is away: whether a write was kept may be unknown."""
+    reads = request.method in ("GET", "HEAD") or request.path.endswith("/_search")
+    if reads or not db.is_unknown(problem):
+        return Unavailable(words)
+    has_key = request.method == "POST" and "Idempotency-Key" in request.headers
+    again = SAME_KEY if has_key and not fhir.is_ours(request.path) else READ_FIRST
+    return OutcomeUnknown(f"The database was lost while this was kept. {again}")

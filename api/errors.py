@@ -115,5 +115,11 @@ class Unavailable(Refusal):
     kind = "unavailable"
 
 
+class OutcomeUnknown(Refusal):
+    """The database was lost while something was written: nobody knows whether it was kept."""
+
+    kind = "outcome_unknown"
+
+
 class Unsafe(Exception):
     """The settings are not safe to start with; the message says which and why."""

@@ -30,7 +30,7 @@ from api.access.users import users
 from api.audit import trail
 from api.config import settings
 from api.core import chart_keys, gate
-from api.db import Instant, Sealed, Values, leave_store, metadata, store
+from api.db import Instant, Sealed, Values, keep as keep_all, leave_store, metadata, store
 from api.errors import Busy, Invalid, NotAllowed, NotFound, NotSignedIn, Refusal
 
 HIDDEN = "me"
@@ -86,7 +86,7 @@ def once(actor: Actor, action: str, key: str, request_hash: str, run: Callable[[
         kept = run()
         store().append(idempotency_keys, [_answered(actor, key, request_hash, kept)])
         trail.write(store(), actor.signature(), "ok")
-        store().commit()
+        keep_all()
         return kept
     except (NotSignedIn, NotAllowed, NotFound):
         raise

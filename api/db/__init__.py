@@ -24,6 +24,7 @@ from api.db.engines import (
     schema_version as schema_version,
     watchers as watchers,
 )
+from api.db.keeping import CommitLost as CommitLost, is_unknown as is_unknown, keep as keep
 from api.db.pages import (
     SYNC_MARGIN as SYNC_MARGIN,
     Shape as Shape,

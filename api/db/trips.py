@@ -22,7 +22,7 @@ from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.types.json import JsonDumper
 from sqlalchemy import Engine, Select, event
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError as PoolTimeout
 
 from api.config import settings
 from api.db.engines import FREE_S, OLD_S, SPARE, has_ended, one_trip_pool, watchers
@@ -30,6 +30,10 @@ from api.paging import Values
 
 PREPARED = 200
 """How many statements one connection keeps prepared."""
+
+
+class Unsent(OperationalError):
+    """No line could be had: the statement was not sent."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +71,17 @@ def sent(trip: Trip, values: Iterable[Any]) -> list[Any]:
     lines = _lines(pool)
     try:
         line = lines.take()
-        try:
-            for watcher in watchers:
-                watcher(trip.text)
-            rows = line.ask(trip.query, [*values])
-        except BaseException:
-            lines.give_up(line)  # what it has prepared may be what was refused
-            raise
     except psycopg.Error as problem:
-        raise _told(trip, problem) from problem
+        raise Unsent(trip.text, None, problem) from problem
+    try:
+        for watcher in watchers:
+            watcher(trip.text)
+        rows = line.ask(trip.query, [*values])
+    except BaseException as problem:
+        lines.give_up(line)  # what it has prepared may be what was refused
+        if isinstance(problem, psycopg.Error):
+            raise _told(trip, problem) from problem
+        raise
     lines.put_back(line)
     return rows
 

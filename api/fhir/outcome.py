@@ -34,6 +34,7 @@ STATUS: Final = {
     "too_many": (429, "throttled", "Too many requests."),
     "unexpected": (500, "exception", "Something went wrong here."),
     "unavailable": (503, "transient", "Not available just now."),
+    "outcome_unknown": (503, "transient", "Perhaps done, perhaps not."),
 }
 MAX_TOLD: Final = 20
 HEARD: Final = "Not kept; what it says of somebody's safety was told to the clinic all the same."
@@ -105,7 +106,7 @@ def from_refusal(refusal: Refusal) -> Response:
     if isinstance(refusal, NotSignedIn):
         error = f'error="{refusal.error}"' if refusal.error else ""
         response.headers["WWW-Authenticate"] = f"Bearer {error}".strip()
-    retry_after = getattr(refusal, "retry_after", 2 if refusal.kind == "unavailable" else None)
+    retry_after = getattr(refusal, "retry_after", 2 if STATUS[refusal.kind][0] == 503 else None)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     return response

@@ -29,6 +29,7 @@ STATUS = {
     "too_many": (429, "Too many requests"),
     "unexpected": (500, "Something went wrong here"),
     "unavailable": (503, "Not available just now"),
+    "outcome_unknown": (503, "Perhaps done, perhaps not"),
 }
 FROM_HTTP = {
     400: "unreadable",
@@ -50,7 +51,7 @@ def from_refusal(refusal: Refusal) -> Response:
     response = problem(refusal.kind, refusal.detail, body)
     if isinstance(refusal, NotSignedIn):
         response.headers["WWW-Authenticate"] = _challenge(refusal)
-    retry_after = getattr(refusal, "retry_after", 2 if refusal.kind == "unavailable" else None)
+    retry_after = getattr(refusal, "retry_after", 2 if STATUS[refusal.kind][0] == 503 else None)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     return response
