@@ -44,10 +44,7 @@ DOCUMENTS = Path(__file__).parent.parent / "openapi"
 DOORS = ("v1", "research")
 """Those with an OpenAPI document."""
 CAPABILITY = DOCUMENTS / "fhir-capability.json"
-BACKPRESSURE = 1024
-"""Lines that a worker keeps open before it lets the listening socket wait; an idle one counts."""
-HEADERS_MS = 8_000
-"""Milliseconds until whoever asks must have said their headers, and an idle line is closed."""
+SERVER = [sys.executable, "-m", "api.serving"]
 METRICS = [sys.executable, "-m", "flask", "--app", "wsgi", "metrics"]
 WORKER = [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]
 YOUNG_OBJECTS = 20_000
@@ -103,7 +100,8 @@ def _look_at_trails_anew() -> None:
 def serve_command() -> None:
     """Serve the API; in demo mode keys, schema and a demo clinic are made where missing.
 
-    In demo mode the worker runs beside it; in production it is a process of its own.
+    In demo mode the worker runs beside it; in production it is a process of its own. SIGTERM drains
+    it for DRAIN_S seconds first, a second one or SIGINT ends it at once.
     """
     settings().data.mkdir(parents=True, exist_ok=True, mode=0o700)
     if settings().mode == "demo":
@@ -113,13 +111,13 @@ def serve_command() -> None:
     click.echo(f"Serving ({settings().mode}) on {address}; the documents are at {address}/docs")
     sys.stdout.flush()
     db.engine().dispose()
-    server = [sys.executable, "-m", "granian", *_granian()]
     beside = [WORKER] if settings().mode == "demo" else []
     beside += [METRICS] if settings().metrics_port else []
     operating.forget_figures()
     if beside:
-        raise SystemExit(supervisor.run([server, *beside]))
-    os.execv(sys.executable, server)
+        grace_s = supervisor.GRACE_S + settings().drain_seconds
+        raise SystemExit(supervisor.run([SERVER, *beside], grace_s))
+    os.execv(sys.executable, SERVER)
 
 
 @click.command("worker")
@@ -158,27 +156,6 @@ def _warn_without_mail() -> None:
     if not settings().smtp_host:
         said = "SMTP_HOST is not set: invitations and new passwords wait, and reach nobody."
         click.echo(said, err=True)
-
-
-def _granian() -> list[str]:
-    # SQLite lets one writer in at a time: more threads would wait, not work.
-    threads = settings().threads if db.one_trip_pool() is not None else 1
-    return [
-        "--interface=wsgi",
-        f"--host={settings().host}",
-        f"--port={settings().port}",
-        f"--workers={settings().workers}",
-        f"--blocking-threads={threads}",
-        f"--backpressure={BACKPRESSURE}",
-        f"--http1-header-read-timeout={HEADERS_MS}",
-        "--http=1",
-        "--no-ws",
-        "--workers-kill-timeout=30",
-        "--respawn-failed-workers",
-        "--respawn-interval=0.5",
-        "--log-level=warning",
-        "wsgi:app",
-    ]
 
 
 keys_group = AppGroup("keys", help="Signing and field keys.")

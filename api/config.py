@@ -12,6 +12,8 @@ from api.errors import Unsafe
 LEAST_DAYS, MOST_DAYS = 7, 3650
 """How long events may be kept: past the three days of a delivery, and not for ever."""
 MOST_BODY_SECONDS, MOST_HOPS = 60, 5
+MOST_DRAIN_S = 60
+"""How long a server may go on after it was told to end: whoever told it waits no longer."""
 MOST_HOURS, MOST_IDLE = 24, 30
 """How long a sign-in may be let stand, in hours, and idle, in minutes (NIST SP 800-63B)."""
 MODES = ("production", "demo", "test")
@@ -51,6 +53,7 @@ class Settings:
     client_alarm_times: int = field(default=5, metadata={"env": "CLIENT_ALARM_TIMES"})
     client_alarm_floor: int = field(default=50, metadata={"env": "CLIENT_ALARM_FLOOR"})
     body_kib: int = field(default=256, metadata={"env": "MAX_BODY_KIB"})
+    drain: int = field(default=-1, metadata={"env": "DRAIN_S"})
     body_seconds: int = field(default=8, metadata={"env": "BODY_SECONDS"})
     trusted_hops: int = field(default=0, metadata={"env": "TRUSTED_HOPS"})
     trusted_hosts: str = field(default="", metadata={"env": "TRUSTED_HOSTS"})
@@ -118,6 +121,11 @@ class Settings:
         """What was said, else a day in production and nothing elsewhere."""
         return said if said >= 0 else 24 if self.mode == "production" else 0
 
+    @property
+    def drain_seconds(self) -> int:
+        """Seconds from being told to end until it does, in which it says that it is not ready."""
+        return self.drain if self.drain >= 0 else 5 if self.mode == "production" else 0
+
     @cached_property  # asked at every request
     def keys(self) -> Path:
         """The folder of signing and field keys; never inside the database, never committed."""
@@ -182,6 +190,8 @@ def _read(name: str, text: str, kind: type) -> object:
 def _check_edge(settings: Settings) -> None:
     if not 1 <= settings.body_seconds <= MOST_BODY_SECONDS:
         raise Unsafe(f"BODY_SECONDS must lie between 1 and {MOST_BODY_SECONDS}.")
+    if settings.drain > MOST_DRAIN_S:
+        raise Unsafe(f"DRAIN_S is at most {MOST_DRAIN_S} seconds.")
     if settings.trusted_hops > MOST_HOPS:
         raise Unsafe(
             f"TRUSTED_HOPS is how many proxies of yours stand before us: 0 to {MOST_HOPS}."

@@ -19,11 +19,12 @@ class _Asked(Exception):
     """Somebody asked for the end."""
 
 
-def run(commands: Sequence[Sequence[str]]) -> int:
+def run(commands: Sequence[Sequence[str]], grace_s: float = GRACE_S) -> int:
     """Run the commands until one ends or a signal comes, then stop all; the exit status.
 
     It is that of the child that ended first by itself, 128 and the signal's number for one that
-    was killed, and 0 after SIGINT or SIGTERM.
+    was killed, and 0 after SIGINT or SIGTERM. All are given `grace_s` seconds to end when they are
+    told to; a further signal meanwhile is passed on to them.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _ask)
@@ -35,7 +36,7 @@ def run(commands: Sequence[Sequence[str]]) -> int:
     except _Asked:
         return 0
     finally:
-        _stop(children)
+        _stop(children, grace_s)
 
 
 def _ask(_number: int, _frame: FrameType | None) -> None:
@@ -57,12 +58,17 @@ def _first_to_end(children: Sequence["subprocess.Popen[bytes]"]) -> int:
         time.sleep(LOOK_S)
 
 
-def _stop(children: Sequence["subprocess.Popen[bytes]"]) -> None:
+def _stop(children: Sequence["subprocess.Popen[bytes]"], grace_s: float) -> None:
+    def terminate(*_: object) -> None:
+        for child in children:
+            if child.poll() is None:
+                child.terminate()
+
     _ignore_signals()
-    for child in children:
-        if child.poll() is None:
-            child.terminate()
-    ends = time.monotonic() + GRACE_S
+    terminate()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, terminate)
+    ends = time.monotonic() + grace_s
     for child in children:
         try:
             child.wait(max(0.0, ends - time.monotonic()))

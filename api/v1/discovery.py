@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from flask import Blueprint, Flask, Response
 
-from api import clock, schema
+from api import clock, draining, schema
 from api.access import keys
 from api.config import settings
 from api.core import on_call
@@ -26,7 +26,7 @@ def register(app: Flask) -> None:
 
     @discovery.get("/readyz")
     def ready() -> Response:
-        if not schema.is_ready():
+        if draining.is_draining() or not schema.is_ready():
             raise Unavailable("Not ready to serve.")
         return json_response({"status": "ok", "degraded": on_call.degraded()})
 
