@@ -18,6 +18,7 @@ from api.core import (
     awake,
     client_volumes as _client_volumes,  # noqa: F401
     gate,
+    refusals,
     sealing as _sealing,  # noqa: F401
 )
 from api.core.outcomes import worsening as _worsening  # noqa: F401
@@ -49,20 +50,6 @@ HEEDED = (409, 412, 422, 428)
 the clinic is suspended (403)."""
 SAME_KEY = "Try again with the same Idempotency-Key."
 READ_FIRST = "Read whether it was done before you try again."
-EXPOSED = [
-    "ETag",
-    "Link",
-    "Location",
-    "Retry-After",
-    "RateLimit",
-    "RateLimit-Policy",
-    "Idempotent-Replayed",
-    "WWW-Authenticate",
-    "Deprecation",
-    "Sunset",
-    "Content-Disposition",
-    "X-Request-ID",
-]
 
 
 def build() -> Flask:
@@ -77,7 +64,7 @@ def build() -> Flask:
     app.after_request(_leave)
     app.teardown_request(_forget)
     if settings().origins:
-        CORS(app, origins=settings().origins, expose_headers=EXPOSED, max_age=600)
+        CORS(app, origins=settings().origins, expose_headers=edge.EXPOSED, max_age=600)
     app.extensions["v1"] = v1.open_door(app)
     app.extensions["research"] = research.open_door(app)
     fhir.open_door(app)
@@ -131,7 +118,7 @@ def _signed_in(header: str | None, asked: Request, request_id: str) -> Actor:
         sign_in_id=claims["sid"],
         user_id=claims["sub"],
         clinic_id=claims["clinic"],
-        door="research" if asked.path.startswith(research.PREFIX) else "v1",
+        door=_door(asked),
         request_id=request_id,
         client_ip=asked.remote_addr,
     )
@@ -193,6 +180,7 @@ def _leave(response: Response) -> Response:
         db.leave_store()
         if response.status_code != 503:  # which says already why, and perhaps more
             response = _no().from_refusal(_unavailable(problem, SAME_KEY))
+    _count_refusal(response.status_code)
     return _dress(response)
 
 
@@ -208,6 +196,24 @@ def _settle(status: int) -> None:
     if deed is not None and actor is not None and actor.known is not None and not deed.written:
         with db.within(actor.clinic_id), db.transaction() as store:
             trail.write(store, actor.signature(), "refused", str(getattr(g, "refused_as", status)))
+
+
+def _count_refusal(status: int) -> None:
+    """Count a refusal of whom nobody knows: it has left no event of its own."""
+    actor: Actor | None = getattr(g, "actor", None)
+    kind = getattr(g, "counted_as", None)
+    is_told = trail.current() is not None and actor is not None and actor.known is not None
+    if status in (401, 429) and kind is not None and not is_told:
+        door = _door(request)
+        refusals.count(request.remote_addr, door, kind)
+        request.environ[edge.REFUSED] = (door, kind)
+
+
+def _door(asked: Request) -> str:
+    """Which door was knocked at."""
+    if fhir.is_ours(asked.path):
+        return "fhir"
+    return "research" if asked.path.startswith(research.PREFIX) else "v1"
 
 
 def _note_deed() -> None:
@@ -275,13 +281,14 @@ def _forget(_error: BaseException | None) -> None:
     db.leave_store()
     db.walls.say(None)
     trail.forget()
+    refusals.write_due()
 
 
 def _refuse(error: Exception) -> Response:
     """The one handler: from whatever was raised to a problem document, or an outcome."""
     answer: Response
     if isinstance(error, Refusal):
-        g.refused_as = error.kind
+        g.refused_as, g.counted_as = error.kind, error.counted_as
         answer = _no().from_refusal(error)
     elif isinstance(error, HTTPException):
         answer = _no().from_http(error)

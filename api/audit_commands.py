@@ -1,6 +1,7 @@
 """Commands of the audit trail: verify it, and tell that a backup was restored by intent."""
 
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -14,10 +15,14 @@ from api import clock, db
 from api.audit import checkpoints
 from api.audit.inspecting import Report, inspect, one_moment
 from api.audit.seal import audit_heads
+from api.audit.trail import SYSTEM
 from api.config import settings
+from api.core import refusals
 from api.errors import Unsafe
 
 OK, TAMPERED, UNDECIDED = 0, 2, 3
+OTHERS = "other addresses"
+"""What is said of those that were too many to be told apart."""
 audit_group = AppGroup("audit", help="The audit trail.")
 
 
@@ -67,7 +72,8 @@ def _inspected(folder: Path, clinic: UUID | None, since: int) -> list[Report]:
 
 def _line(report: Report) -> str:
     verdict, first = report.verdict, report.verdict.first()
-    words = [f"{report.clinic_id}: {verdict.sealed} sealed, {report.checkpoints} checkpoints"]
+    whose = "no clinic" if report.clinic_id == SYSTEM else report.clinic_id
+    words = [f"{whose}: {verdict.sealed} sealed, {report.checkpoints} checkpoints"]
     if report.begin > 1:
         words.append(f"followed from {report.begin} on")
     if report.unsealed:
@@ -75,6 +81,25 @@ def _line(report: Report) -> str:
     words += verdict.warnings
     words.append("as it was written" if first is None else f"TAMPERED at {first.seq}: {first.what}")
     return "; ".join(words)
+
+
+@audit_group.command("refusals")
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%dT%H:%MZ", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]),
+    help="A day or a minute, in UTC; default a day ago.",
+)
+def refusals_command(since: datetime | None) -> None:
+    """Tell who was turned away without being known: how often, why, at which door, from where.
+
+    By address, the most often first. Counts of the last minute come once somebody asks after it.
+    """
+    begins = clock.now() - timedelta(days=1) if since is None else since.replace(tzinfo=UTC)
+    found = refusals.told(begins)
+    for (address, door, kind), one in sorted(found.items(), key=lambda pair: -pair[1].times):
+        words = f"{one.times:8}  {kind:22}  {door:8}  {address or OTHERS}"
+        click.echo(f"{words}  {one.first} to {one.last}")
+    click.echo(f"{sum(one.times for one in found.values())} since {begins:%Y-%m-%dT%H:%MZ}.")
 
 
 @audit_group.command("recovery")

@@ -29,7 +29,7 @@ from api import (
 from api.access import keys
 from api.access.users import clinics_there
 from api.app import build
-from api.audit import checkpoints, seal
+from api.audit import checkpoints, seal, trail
 from api.client_commands import client_group
 from api.clinic_commands import clinic_group
 from api.config import settings
@@ -90,7 +90,7 @@ def migrate_command(to: str | None) -> None:
 def _look_at_trails_anew() -> None:
     """On PostgreSQL the database may have come from another server: seal from the beginning."""
     with db.transaction() as store:
-        ids = clinics_there(store) if store.on_postgres else []
+        ids = [*clinics_there(store), trail.SYSTEM] if store.on_postgres else []
     for clinic_id in ids:
         with db.within(clinic_id), db.transaction() as store:
             seal.begin_again(store)

@@ -27,10 +27,27 @@ UNLESS_GIVEN: tuple[Header, ...] = (
     ("Cache-Control", "no-store"),
 )
 HSTS: tuple[Header, ...] = (("Strict-Transport-Security", "max-age=63072000; includeSubDomains"),)
+EXPOSED = [
+    "ETag",
+    "Link",
+    "Location",
+    "Retry-After",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Idempotent-Replayed",
+    "WWW-Authenticate",
+    "Deprecation",
+    "Sunset",
+    "Content-Disposition",
+    "X-Request-ID",
+]
+"""What the scripts of a browser may read of an answer, beside its body."""
 OF_REQUEST = "freshtrail.headers"
 """Where in the environment of a request its own headers lie."""
 ROUTE, REQUEST_ID = "freshtrail.route", "freshtrail.request_id"
 """Where its route, as the document writes it, and its id."""
+REFUSED = "freshtrail.refused"
+"""Where door and kind lie of a refusal of whom nobody knows."""
 
 
 READERS = 1024

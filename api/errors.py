@@ -8,6 +8,8 @@ class Refusal(Exception):
     """Something asked for is refused; `detail` is safe to show, `extras` are machine-readable."""
 
     kind = "refused"
+    counted_as: str | None = None
+    """As what it is counted where it is not known who asks; most are refused to somebody known."""
 
     def __init__(self, detail: str = "", **extras: Any) -> None:
         super().__init__(detail)
@@ -19,10 +21,35 @@ class NotSignedIn(Refusal):
     """Nobody is signed in, or the sign-in has ended; `error` is the OAuth word for why."""
 
     kind = "not_signed_in"
+    counted_as = "token_refused"
 
     def __init__(self, detail: str = "", error: str = "invalid_token", **extras: Any) -> None:
         super().__init__(detail, **extras)
         self.error = error
+
+
+class NothingShown(NotSignedIn):
+    """No token came with the request."""
+
+    counted_as = "no_token"
+
+
+class WrongCredentials(NotSignedIn):
+    """Address and password don't go together."""
+
+    counted_as = "wrong_credentials"
+
+
+class CodeWanted(NotSignedIn):
+    """The password was right; the second factor is asked for, or is to be set up."""
+
+    counted_as = "second_factor_asked"
+
+
+class WrongCode(NotSignedIn):
+    """The second factor is not right, or what goes with it."""
+
+    counted_as = "second_factor_refused"
 
 
 class NotAllowed(Refusal):
@@ -87,6 +114,7 @@ class TooMany(Refusal):
     """Asked too often; `retry_after` seconds from now it may be tried again."""
 
     kind = "too_many"
+    counted_as = "throttled"
 
     def __init__(self, detail: str = "", retry_after: int = 1) -> None:
         super().__init__(detail)

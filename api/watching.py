@@ -11,14 +11,14 @@ from pathlib import Path
 from time import perf_counter
 
 from api.config import Settings
-from api.edge import REQUEST_ID, ROUTE, Environ, Header, StartResponse, Wsgi
+from api.edge import REFUSED, REQUEST_ID, ROUTE, Environ, Header, StartResponse, Wsgi
 
 log = logging.getLogger("freshtrail.requests")
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """By this variable the library finds the files in which all workers count together."""
 BUCKETS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-Seen = Callable[[str, str, str, float, str], None]
-"""Told of a request: method, route, status, seconds, id."""
+Seen = Callable[[Environ, str, float], None]
+"""Told of a request: what came of its environment, its status, seconds."""
 
 
 def watched(inner: Wsgi, settings: Settings) -> Wsgi:
@@ -42,9 +42,9 @@ def _watch(inner: Wsgi, tell: list[Seen]) -> Wsgi:
         try:
             return inner(environ, start)
         finally:
-            seconds, route = perf_counter() - began, environ.get(ROUTE) or "none"
+            seconds = perf_counter() - began
             for see in tell:
-                see(_method(environ), route, given[0], seconds, environ.get(REQUEST_ID, ""))
+                see(environ, given[0], seconds)
 
     return outer
 
@@ -55,8 +55,13 @@ def _method(environ: Environ) -> str:
     return method if method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE") else "other"
 
 
-def _line(method: str, route: str, status: str, seconds: float, request_id: str) -> None:
-    told = {"method": method, "route": route, "status": int(status), "request_id": request_id}
+def _route(environ: Environ) -> str:
+    return str(environ.get(ROUTE) or "none")
+
+
+def _line(environ: Environ, status: str, seconds: float) -> None:
+    told = {"method": _method(environ), "route": _route(environ), "status": int(status)}
+    told |= {"request_id": environ.get(REQUEST_ID, "")}
     log.info("request", extra=told | {"duration_ms": round(seconds * 1000, 1)})
 
 
@@ -67,12 +72,16 @@ def _counting(folder: Path) -> Seen:
 
     labels = ["method", "route", "status"]
     count = Counter("freshtrail_requests", "Requests answered.", labels)
+    refused = Counter("freshtrail_refusals", "Refusals of whom nobody knows.", ["door", "kind"])
     took = Histogram(
         "freshtrail_request_seconds", "Time to the answer.", ["method", "route"], buckets=BUCKETS_S
     )
 
-    def see(method: str, route: str, status: str, seconds: float, _request_id: str) -> None:
+    def see(environ: Environ, status: str, seconds: float) -> None:
+        method, route = _method(environ), _route(environ)
         count.labels(method, route, status).inc()
         took.labels(method, route).observe(seconds)
+        if REFUSED in environ:
+            refused.labels(*environ[REFUSED]).inc()
 
     return see

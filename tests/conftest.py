@@ -22,9 +22,10 @@ from flask import Flask  # noqa: E402
 from flask.testing import FlaskClient  # noqa: E402
 from sqlalchemy import create_engine, make_url, select, text  # noqa: E402
 
-from api import config, db, field_keys  # noqa: E402
+from api import clock, config, db, field_keys  # noqa: E402
 from api.access import keys  # noqa: E402
 from api.audit import checkpoints  # noqa: E402
+from api.core import refusals  # noqa: E402
 from api.core.throttle import throttles  # noqa: E402
 from api.db import engines, stores, walls  # noqa: E402
 from tests import builders, roles, shadows  # noqa: E402
@@ -48,6 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
     stores.Store = roles.Building  # type: ignore[misc]
     engines.SYNCHRONOUS = "synchronous=OFF"  # the rows of tests need outlast nothing
     shadows.forbid()
+    minute = clock.now()
+    refusals.tally = refusals.Tally(lambda: minute)  # it never ends: nothing is written unasked
 
 
 ONLY = {"on_postgres_alone": "postgres", "on_sqlite_alone": "sqlite"}

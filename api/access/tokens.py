@@ -13,7 +13,7 @@ from flask_jwt_extended.exceptions import JWTExtendedException
 from api.access import keys
 from api.access.remembered import Remembered
 from api.config import settings
-from api.errors import NotSignedIn
+from api.errors import NothingShown, NotSignedIn
 
 LEEWAY_S = 30
 MAX_TOKEN = 4096
@@ -74,7 +74,7 @@ def read(header: str | None) -> dict[str, Any]:
     is still there of its folder.
     """
     if header is None:
-        raise NotSignedIn("Sign in first.", error="")
+        raise NothingShown("Sign in first.", error="")
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN or not token.isascii():
         raise NotSignedIn("The token can't be read.")

@@ -26,16 +26,18 @@ from sqlalchemy import (
     cast,
     exists,
     func,
+    literal,
     literal_column,
     or_,
     select,
     table as plain_table,
+    union_all,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api import clock
 from api.audit.chain import START, body_of, digest
-from api.audit.trail import audit_event_patients, audit_events
+from api.audit.trail import SYSTEM, audit_event_patients, audit_events
 from api.db import Instant, Store, Values, feed, metadata
 
 AT_ONCE: Final = 500
@@ -70,6 +72,8 @@ audit_heads = Table(
 """Where each clinic's chain ends; `upto` is where to look for more, `told_seq` what the last
 checkpoint outside the database holds."""
 _clinics = plain_table("clinics", Column("id", Uuid))
+_chains = union_all(select(_clinics.c.id), select(literal(SYSTEM, Uuid))).subquery("chains")
+"""What there may be a chain of: every clinic, and what belongs to none."""
 
 
 def seal_due(store: Store) -> bool:
@@ -83,19 +87,19 @@ def seal_due(store: Store) -> bool:
 
 
 def clinics_waiting(store: Store) -> Select[Any]:
-    """A select of the clinics with events to seal."""
+    """A select of the clinics with events to seal, `trail.SYSTEM` among them."""
     upto = audit_heads.c.upto
     known, first = (exists(_of_clinics(store, place)) for place in (upto, None))
-    joined = _clinics.outerjoin(audit_heads, audit_heads.c.clinic_id == _clinics.c.id)
+    joined = _chains.outerjoin(audit_heads, audit_heads.c.clinic_id == _chains.c.id)
     chosen = or_(and_(upto >= 0, known), and_(func.coalesce(upto, NOWHERE) == NOWHERE, first))
     meant = store.within.clinic_id
-    here = () if meant is None else (_clinics.c.id == meant,)
-    return select(_clinics.c.id).select_from(joined).where(chosen, *here)
+    here = () if meant is None else (_chains.c.id == meant,)
+    return select(_chains.c.id).select_from(joined).where(chosen, *here)
 
 
 def _of_clinics(store: Store, upto: Any) -> Any:
-    theirs = _unsealed(store, upto).where(audit_events.c.clinic_id == _clinics.c.id)
-    return theirs.correlate(_clinics, audit_heads)
+    theirs = _unsealed(store, upto).where(audit_events.c.clinic_id == _chains.c.id)
+    return theirs.correlate(_chains, audit_heads)
 
 
 def _unsealed(store: Store, upto: Any) -> Select[Any]:

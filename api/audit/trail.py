@@ -47,6 +47,8 @@ audit_events = Table(
     PrimaryKeyConstraint("clinic_id", "id"),
 )
 """`xid` is the transaction that wrote it, filled in by PostgreSQL; empty on SQLite."""
+SYSTEM: Final = UUID(int=0)
+"""Whose events are those of no clinic: it has a chain as every clinic has, and nobody in it."""
 Index("ix_audit_events_order", *audit_events.c["clinic_id", "xid"])
 audit_event_patients = Table(
     "audit_event_patients",

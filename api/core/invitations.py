@@ -31,7 +31,7 @@ from api.core.sign_ins import new_token
 from api.core.staffing import officers
 from api.core.throttle import Purpose
 from api.db import Listing, Page, Values, found, leave_store, match, new_id, page, store, within
-from api.errors import Conflict, Invalid, NotSignedIn, Stale
+from api.errors import Conflict, Invalid, Stale, WrongCredentials
 
 LASTS = timedelta(hours=72)
 INVITABLE = tuple(role.value for role in Role if role != Role.SYSTEM)
@@ -201,7 +201,7 @@ def accept_invitation(
     leave_store()
     known = None if account is None else account["password_hash"]
     if known is not None and not is_password(password, known):
-        raise NotSignedIn("The address has an account; its password is needed.", error="")
+        raise WrongCredentials("The address has an account; its password is needed.", error="")
     if known is None:
         refuse_own_address(row["email"], password)
     hashed = None if known is not None else hash_password(password)

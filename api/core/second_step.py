@@ -9,7 +9,7 @@ from api.core import half_sign_ins, second_factors, throttle
 from api.core.half_sign_ins import new_token
 from api.core.throttle import Purpose
 from api.db import Values, store
-from api.errors import NotSignedIn
+from api.errors import CodeWanted, NotSignedIn, WrongCode
 
 
 def ask(user: Values, otp: str | None, where: str | None) -> None:
@@ -20,7 +20,7 @@ def ask(user: Values, otp: str | None, where: str | None) -> None:
     if otp is None:
         token = new_token()
         half_sign_ins.open_half(user, token)
-        raise NotSignedIn(
+        raise CodeWanted(
             "Send a code of your app, or a recovery code.", error="mfa_required", mfa_token=token
         )
     take_code(user, otp, where)
@@ -31,7 +31,7 @@ def _let_enrol(user: Values) -> None:
     if settings().totp_required and user["role"] != Role.PATIENT:
         token = new_token()
         half_sign_ins.open_half(user, token, half_sign_ins.ENROLMENT_LASTS)
-        raise NotSignedIn(
+        raise CodeWanted(
             "Set up an authenticator app first: POST /auth/second-factor.",
             error="mfa_enrolment_required",
             mfa_token=token,
@@ -49,7 +49,7 @@ def take_code(user: Values, otp: str, where: str | None) -> None:
 
 def wrong_code() -> NotSignedIn:
     """The one answer to a wrong code, and to a token that is unknown, used up or old."""
-    return NotSignedIn("The code is not right, or not any more.", error="")
+    return WrongCode("The code is not right, or not any more.", error="")
 
 
 def half_in(mfa_token: str, where: str | None) -> Values:

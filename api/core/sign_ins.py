@@ -36,7 +36,7 @@ from api.core.half_sign_ins import new_token as new_token
 from api.core.replay import digest
 from api.core.throttle import Purpose
 from api.db import Values, leave_store, new_id, store, transaction, within
-from api.errors import Conflict, Invalid, NotSignedIn
+from api.errors import Conflict, Invalid, NotSignedIn, WrongCredentials
 
 SAME_SUCCESSOR = timedelta(minutes=10)
 """How long a lost answer to a refresh may be asked for again."""
@@ -95,7 +95,7 @@ def finish_sign_in(mfa_token: str, otp: str, where: str | None = None) -> Values
 
 
 def _wrong() -> NotSignedIn:
-    return NotSignedIn("The e-mail address or the password is not right.", error="")
+    return WrongCredentials("The e-mail address or the password is not right.", error="")
 
 
 def _memberships(account_id: UUID) -> list[Values]:

@@ -8,7 +8,7 @@ from werkzeug.routing import BaseConverter
 
 from api import clock
 from api.access.policies import Actor
-from api.errors import NotSignedIn
+from api.errors import NothingShown
 from api.fhir import asking, bundle, capability, links, operations, reading, scopes, smart
 from api.fhir.address import PREFIX, address
 from api.fhir.by_id import read
@@ -86,7 +86,7 @@ def is_locked(endpoint: str | None) -> bool:
 def _lock() -> None:
     """The client's token before anything else; then the form of the answer."""
     if is_locked(request.endpoint) and getattr(g, "actor", None) is None:
-        raise NotSignedIn("Sign in first.", error="")
+        raise NothingShown("Sign in first.", error="")
     if request.endpoint not in ("fhir.configuration", "fhir.token", *operations.OF_ANY_FORM):
         check_accepted()
 

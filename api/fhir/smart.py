@@ -10,7 +10,7 @@ from api.access import client_tokens
 from api.access.client_tokens import Refused
 from api.access.policies import FHIR, Actor
 from api.core import client_jwks, client_reach, clients
-from api.errors import NotSignedIn
+from api.errors import NothingShown, NotSignedIn
 from api.fhir import scopes
 from api.fhir.address import address
 from api.fhir.kinds import KINDS
@@ -54,6 +54,7 @@ def token() -> Response:
     try:
         client = _proved(form["client_assertion"])
     except Refused as reason:
+        g.counted_as = "client_refused"
         log.info("a client was refused: %s", reason)
         return _error(401, "invalid_client", NOBODY)
     granted = scopes.granted(form["scope"][:MAX_SCOPE], client["scopes"], KINDS)
@@ -123,7 +124,7 @@ def is_clients(header: str | None) -> bool:
 
 def _claims(header: str | None) -> dict[str, Any]:
     if header is None:
-        raise NotSignedIn("Sign in first.", error="")
+        raise NothingShown("Sign in first.", error="")
     scheme, _, text = header.partition(" ")
     if scheme.lower() != "bearer" or not text or len(text) > MAX_TOKEN or not text.isascii():
         raise NotSignedIn("The token can't be read.")
