@@ -6,11 +6,11 @@ does, so that one that dies is made anew from the code and settings as they are.
 
 import sys
 
-from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.errors import FatalError
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
+from granian.server.mp import MPServer
 
 from api.config import settings
 from api.draining import Drain
@@ -23,11 +23,11 @@ FINISH_S = 30
 """Seconds that requests under way have to be answered once the server ends."""
 
 
-def server() -> Granian:
+def server() -> MPServer:
     """The server as the settings want it, which drains on SIGTERM where they say for how long."""
     # SQLite lets one writer in at a time: more threads would wait, not work.
     threads = settings().threads if settings().url.startswith("postgresql") else 1
-    made = Granian(
+    made = MPServer(
         "wsgi:app",
         address=settings().host,
         port=settings().port,

@@ -10,11 +10,11 @@ from sqlalchemy import Connection, UniqueConstraint, create_engine, func, select
 from sqlalchemy.exc import DBAPIError
 
 from api import clock, config, db
-from api.app import _refuse
 from api.core.outcomes.checkins import writing
 from api.core.patients.finding import _CHART
 from api.core.patients.table import patients
 from api.db import walls
+from api.ending import refuse
 from tests import builders, roles
 
 TABLES = {name: table for name, table in db.metadata.tables.items() if name not in walls.OUTSIDE}
@@ -286,7 +286,7 @@ def test_a_refused_unique_or_foreign_key_tells_nothing(
         db.store().execute(goals.insert().values(row | (foreign if wrong == "elsewhere" else {})))
     db.leave_store()
     with app.test_request_context():
-        answer = _refuse(problem.value)
+        answer = refuse(problem.value)
     assert answer.status_code == 409
     assert (
         answer.json["detail"] == "It meets what is there already. Read again, and then try again."
