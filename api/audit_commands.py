@@ -116,7 +116,7 @@ def recovery_command(clinic: UUID | None) -> None:
     for row in rows:
         place = (row["clinic_id"], row["seq"], row["hash"])
         checkpoints.write(settings().checkpoints, *place, clock.now(), recovery=True)
-    click.echo(f"Told of {len(rows)} clinics.")
+    click.echo(f"Told of {len(rows)} chains.")
 
 
 def register(app: Flask) -> None:
