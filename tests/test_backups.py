@@ -155,6 +155,19 @@ def test_what_is_restored_is_what_was_there(backup: Path, scene: Scene, tmp_path
         assert row is not None and row["clinic_id"] == scene.clinic_id
 
 
+def test_from_a_shelf_that_takes_no_mark_it_is_checked_and_restored(
+    backup: Path, tmp_path: Path, shell: Any
+) -> None:
+    (backup / "checked.json").mkdir()  # keeps an administrator of the machine out, too
+    told = shell("backup", "check", str(backup))
+    assert told.exit_code == 0, told.output
+    said = "That it was checked could not be written down (IsADirectoryError)"
+    assert said in told.output and told.output.endswith("The backup is whole.\n")
+    with empty_database(tmp_path):
+        told = shell("restore", str(backup))
+    assert told.exit_code == 0 and "could not" not in told.output, told.output
+
+
 def test_nothing_is_restored_over_what_is_there(backup: Path, tmp_path: Path) -> None:
     with pytest.raises(backups.BadBackup, match=r"there already|not empty"):
         backups.restore(backup, print)

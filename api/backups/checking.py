@@ -23,6 +23,19 @@ SAMPLE = 20
 def check(folder: Path, say: Callable[[str], None], keys: Path | None = None) -> None:
     """Check a backup and write down that it was found whole; raises `BadBackup`.
 
+    On a shelf that can't be written to nothing can be written down, which is said.
+    """
+    look_through(folder, say, keys)
+    try:
+        shelf.say_checked(folder)
+    except OSError as problem:
+        why = type(problem).__name__
+        say(f"That it was checked could not be written down ({why}): the doctor will not know.")
+
+
+def look_through(folder: Path, say: Callable[[str], None], keys: Path | None = None) -> None:
+    """Check a backup, and leave it as it is; raises `BadBackup`.
+
     Its hash, the counts of all tables, foreign keys, and a sample of protected columns of every
     table, opened with the keys at hand; those of charts are in the copy `keys`, or in the newest
     that lies in `CHART_KEY_DIR`. A dump of PostgreSQL is restored into a database of its
@@ -35,7 +48,6 @@ def check(folder: Path, say: Callable[[str], None], keys: Path | None = None) ->
     say("The file is what was written.")
     with _opened(file) as connection:
         inspect(connection, manifest, say, charts.read(keys))
-    shelf.say_checked(folder)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

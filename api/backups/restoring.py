@@ -9,7 +9,7 @@ from sqlalchemy.engine import URL
 
 from api.backups import charts, shelf
 from api.backups.charts import BadBackup
-from api.backups.checking import check, inspect, load
+from api.backups.checking import inspect, load, look_through
 from api.backups.making import SQLITE, connected
 from api.config import settings
 
@@ -23,7 +23,7 @@ def restore(folder: Path, say: Callable[[str], None], keys: Path | None = None) 
     Raises `BadBackup` when the backup is not whole, of another engine, or the place is taken.
     """
     copy = charts.read(keys)
-    check(folder, say, copy.path)
+    look_through(folder, say, copy.path)
     manifest = shelf.read_manifest(folder)
     url = make_url(_address())
     to_sqlite = url.get_backend_name() == "sqlite"
