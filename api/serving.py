@@ -5,7 +5,6 @@ does, so that one that dies is made anew from the code and settings as they are.
 """
 
 import sys
-from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
 from granian.errors import FatalError
