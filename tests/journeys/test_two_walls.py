@@ -8,6 +8,7 @@ passes through them takes that one away.
 import re
 import sys
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any, Final
 from uuid import uuid4
 
@@ -18,16 +19,24 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BinaryExpression
 from sqlalchemy.sql.visitors import replacement_traverse
 
-from api import config, db
-from api.core import gate
+from api import clock, config, db
+from api.access.policies import Role
+from api.access.users import sign_ins
+from api.core import client_reach, gate, release
+from api.core.ehr import at_once
 from api.core.one_trip import composing
 from api.core.one_trip.reading import Listed, Reading
-from tests import roles
+from tests import builders, roles
 from tests.conftest import Caller, use_database
 from tests.house import matrix
 from tests.house.matrix import World
+from tests.research.test_keys_and_clients import KEYED
 
 STRANGERS: Final = ("XT", "XA", "XP")
+ALIKE: Final = {"XR": "PR", "XY": "AY"}
+"""An officer and an analyst elsewhere, who come to the routes to which those of here are let."""
+OWNERS: Final = ("clinic_id", "client_id", "analyst_id")
+"""The columns of whose something is: of a clinic, of an EHR client, of an analyst."""
 ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SPELLINGS: Final[dict[str, Callable[[str], str]]] = {
     "as it is": str,
@@ -46,14 +55,14 @@ OF_A_RECORD: Final = [route for route in ROUTES if "_id}" in route]
 
 
 def without_clinic(statement: Any) -> Any:
-    """The statement with every `clinic_id = value` in it true."""
+    """The statement with every `clinic_id = value` in it true, and so for any other owner."""
     if not (statement.is_select or statement.is_dml):
         return statement
 
     def forget(element: Any, **_more: Any) -> Any:
         if isinstance(element, BinaryExpression) and element.operator is operators.eq:
             sides = (element.left, element.right)
-            named = any(getattr(side, "key", "") == "clinic_id" for side in sides)
+            named = any(getattr(side, "key", "") in OWNERS for side in sides)
             given = any(isinstance(side, BindParameter) for side in sides)
             column = any(isinstance(side, Column) or hasattr(side, "table") for side in sides)
             if named and given and column:
@@ -67,7 +76,7 @@ def without_clinic(statement: Any) -> Any:
 def no_first_wall(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """Called, it takes the clinic out of every statement, and reach out of the gate."""
     listening: list[Any] = []
-    prepare = db.prepare_trip
+    prepare, question = db.prepare_trip, db.prepare_question
 
     def rewrite(_connection: Any, statement: Any, many: Any, one: Any, _options: Any) -> Any:
         return without_clinic(statement), many, one
@@ -81,6 +90,9 @@ def no_first_wall(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None
         is_role = lambda r, _reach, who, _chart: who.c.role == role(r.value)  # noqa: E731
         monkeypatch.setattr(composing, "_one_role", is_role)
         monkeypatch.setattr(db, "prepare_trip", lambda made: prepare(without_clinic(made)))
+        plainly = lambda made, front: question(without_clinic(made), front)  # noqa: E731
+        monkeypatch.setattr(db, "prepare_question", plainly)
+        monkeypatch.setattr(client_reach, "known_to", lambda *_asked: true())
         forget_prepared()
 
     yield take_down
@@ -94,6 +106,7 @@ def forget_prepared() -> None:
     """Hot statements are made anew."""
     Reading._prepared.cache_clear()
     gate._one_of_role.cache_clear()
+    at_once._prepared.cache_clear()
     for name, module in list(sys.modules.items()):
         if name.startswith("api."):
             for one in vars(module).values():
@@ -122,7 +135,30 @@ def filled(app: Flask, database: str, route: str) -> World:
         world = World(app)
         world.ready(route, "CT")
     _worlds.setdefault(database, world)
+    settle_elsewhere(world)
     return world
+
+
+def settle_elsewhere(world: World) -> None:
+    """The other clinic has an officer, an analyst and a project too; all signed in just now."""
+    people, elsewhere = world.scene.people, world.scene["XT"].clinic_id
+    with db.transaction() as store:
+        if "XY" not in people:
+            people["XR"] = builders.make_person(elsewhere, Role.PRIVACY_OFFICER)
+            people["XY"] = builders.make_person(elsewhere, Role.ANALYST)
+            said = {"title": "T", "purpose": "P", "analyst_ids": [people["XY"].user_id]}
+            project = release.open_project(people["XR"].actor, said)
+            made = release.make_key(people["XY"].actor, project["id"], {"name": "K"})
+            people["XK"] = SimpleNamespace(token=made["key"])  # type: ignore[assignment]
+        theirs = sign_ins.update().where(sign_ins.c.clinic_id == elsewhere)
+        store.execute(theirs.values(auth_time=clock.now()))
+
+
+def strangers(route: str) -> list[str]:
+    """Who of the other clinic comes to a route."""
+    cells = matrix.rows()[route]
+    keyed = ["XK"] if route in KEYED else []  # their project key
+    return [*STRANGERS, *(one for one, like in ALIKE.items() if cells[like] != "N"), *keyed]
 
 
 def ids_of(world: World) -> set[str]:
@@ -161,13 +197,20 @@ def foreign_shown(world: World, route: str, persona: str) -> list[str]:
     return said
 
 
+def shown_to_strangers(world: World, route: str) -> list[str]:
+    """What of all of them is answered otherwise than it should be."""
+    return [one for who in strangers(route) for one in foreign_shown(world, route, who)]
+
+
 @pytest.mark.parametrize("route", ROUTES)
 def test_with_the_second_wall_alone_no_foreign_row_is_shown(
     on_postgres_alone: None, app: Flask, no_first_wall: Callable[[], None], route: str
 ) -> None:
     world = filled(app, "postgres", route)
     no_first_wall()
-    assert [said for persona in STRANGERS for said in foreign_shown(world, route, persona)] == []
+    assert [
+        said for persona in strangers(route) for said in foreign_shown(world, route, persona)
+    ] == []
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -175,7 +218,9 @@ def test_with_the_first_wall_alone_no_foreign_row_is_shown(
     app: Flask, database: str, no_second_wall: None, route: str
 ) -> None:
     world = filled(app, database, route)
-    assert [said for persona in STRANGERS for said in foreign_shown(world, route, persona)] == []
+    assert [
+        said for persona in strangers(route) for said in foreign_shown(world, route, persona)
+    ] == []
 
 
 def test_with_neither_wall_foreign_rows_are_shown(
