@@ -14,7 +14,7 @@ from tests.house import matrix, witness
 from tests.house.matrix import World
 from tests.house.test_matrix import LEFT_BEHIND
 from tests.journeys import test_two_walls as reading
-from tests.journeys.test_two_walls import ID, STRANGERS, filled, unused
+from tests.journeys.test_two_walls import ID, filled, strangers, unused
 
 no_first_wall, no_second_wall = reading.no_first_wall, reading.no_second_wall
 WRITES: Final = sorted(
@@ -54,7 +54,7 @@ def foreign_changed(world: World, route: str) -> list[str]:
     """Where a foreign id is not answered as a random one is, or anything was changed."""
     said, path = [], world.path(route, "CT")
     nowhere = ID.sub(lambda found: unused(found.group()), path)
-    for persona in STRANGERS:
+    for persona in strangers(route):
         witness.look()
         status, data = written(world, persona, route, path)
         changed = witness.look() - LEFT_BEHIND - DONE
