@@ -30,7 +30,6 @@ BUILT_OF = {
     "api/db/engines.py: tell(connection, about.beginning())": "ids as UUIDs, or an asserted digest",
     "api/db/pages.py: literal_column(str(shape.limit + 1))": "a number, at most a page",
     "api/db/stores.py: tell(self._connection, '; '.join(self._told.told()))": "the same",
-    "api/doctor/__init__.py: text(asked)": "a constant in the line above it",
     "api/schema.py: text(statement)": "grants, of names of tables and roles",
 }
 """What is not written out where it is given, and what it is made of: nothing that anybody sent."""
