@@ -68,7 +68,10 @@ def _refuse_in_use(kid: str) -> None:
     lying = resealing.left(kid)
     if lying:
         told = ", ".join(f"{name} ({count})" for name, count in lying.items())
-        raise Unsafe(f"Something lies under it still: {told}. Run `keys reseal` first.")
+        raise Unsafe(
+            f"Something lies under it still: {told}. Run `keys reseal` first; files of bulk exports"
+            " (bulk_chunks) go by themselves, within days, or when their client deletes them."
+        )
 
 
 def add_to(group: AppGroup) -> None:

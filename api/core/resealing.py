@@ -33,6 +33,9 @@ from api.db import (
 AT_ONCE: Final = 200
 """Rows of a batch: some ten milliseconds, in which nobody else can change them."""
 CHART_KEY_ID: Final = "chart_key_id"
+BY_HAND: Final = {"bulk_chunks": ["content"]}
+"""Columns that are sealed piece by piece and gone within days: they are not sealed anew, and hold a
+key of before until then."""
 CLEAR: Final = {patients: ONCE_CLEAR}
 """What lies in clear where a version of before wrote it, and the columns that it goes to."""
 PASSES: Final = 5
@@ -47,13 +50,13 @@ class Place:
     clinic_id: UUID | None
 
 
-def places() -> Iterator[Place]:
-    """Wherever something is sealed."""
+def places(by_hand: bool = False) -> Iterator[Place]:
+    """Wherever something is sealed anew, or sealed at all."""
     with transaction() as store:
         ids = clinics_there(store)
     for name in sorted(metadata.tables):
         table = metadata.tables[name]
-        if sealed_columns(table):
+        if sealed_columns(table) or (by_hand and name in BY_HAND):
             yield from (Place(table, each) for each in (ids if _is_walled(table) else [None]))
 
 
@@ -62,9 +65,9 @@ def _is_walled(table: Table) -> bool:
 
 
 def left(kid: str | None = None) -> dict[str, int]:
-    """How many rows of each table lie under a key, or under any but the current one."""
+    """How many rows of each table lie under a key, or are to be sealed with the current one."""
     found: dict[str, int] = {}
-    for place in places():
+    for place in places(by_hand=kid is not None):
         counted = select(func.count().label("n")).where(*_mine(place), _lies_under(place, kid))
         with within(place.clinic_id), transaction() as store:
             row = store.row(counted)
@@ -134,7 +137,8 @@ def _mine(place: Place) -> list[ColumnElement[bool]]:
 
 def _lies_under(place: Place, kid: str | None) -> ColumnElement[bool]:
     """Whether something in a row lies under the key; without one, under any but the current."""
-    columns = [place.table.c[name] for name in sealed_columns(place.table)]
+    names = [*sealed_columns(place.table), *BY_HAND.get(place.table.name, ())]
+    columns = [place.table.c[name] for name in names]
     if kid is not None:
         return or_(*(column.like(f"v1.{kid}.%") for column in columns))
     kept = [f"v1.{vault.CHARTS}%"]

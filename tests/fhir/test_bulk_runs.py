@@ -5,11 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
 from hypothesis import given, strategies as st
 from sqlalchemy import select
 
-from api import clock, db
+from api import clock, db, field_keys
 from api.access.policies import Actor
+from api.core import resealing
 from api.core.ehr.exports import Order, Piece, orders, packing, work
 from api.core.ehr.exports.tables import RUNNING, bulk_chunks, bulk_exports
 from api.fhir import bulk_making
@@ -59,6 +61,22 @@ def test_nothing_readable_lies_in_the_database(ehr: Client, seen: dict[str, Any]
     with db.transaction() as store:
         rows = store.rows(select(bulk_chunks)) + store.rows(select(bulk_exports))
     assert "Canaria" not in repr(rows) and manifest(ehr, at)["output"]
+
+
+def test_a_field_key_is_kept_while_an_export_lies_under_it(
+    app: Flask, ehr: Client, seen: dict[str, Any]
+) -> None:
+    kid = field_keys.current()
+    before = resealing.left(kid).get("bulk_chunks", 0)
+    at = kick(ehr, "/$export?_type=Patient")
+    worked()
+    lying = resealing.left(kid)["bulk_chunks"]
+    assert lying > before and "bulk_chunks" not in resealing.left(), "it is not sealed anew"
+    told = app.test_cli_runner().invoke(args=["keys", "retire-field", kid])
+    assert told.exit_code == 1 and f"bulk_chunks ({lying})" in told.output
+    assert "go by themselves" in told.output
+    assert ehr("DELETE", at).status_code == 202
+    assert resealing.left(kid).get("bulk_chunks", 0) == before
 
 
 def test_it_runs_out(ehr: Client, seen: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
