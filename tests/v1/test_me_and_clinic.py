@@ -36,6 +36,7 @@ def test_everybody_reads_who_they_are(call: Any, scene: Scene) -> None:
             "id": str(scene.clinic_id),
             "name": "Test Clinic",
             "time_zone": "America/Denver",
+            "suspended": False,
         }
         assert (me["patient_id"] is not None) == (kind == "patient")
         assert (me["clinician_id"] == me["user_id"]) == (kind == "clinician")
