@@ -107,6 +107,8 @@ def refusals_command(since: datetime | None) -> None:
 def recovery_command(clinic: UUID | None) -> None:
     """Tell that a backup was restored by intent: checkpoints of a later state bind no more.
 
+    Nor does what can't be read before it.
+
     Writes a signed line of it into the checkpoints of each clinic.
     """
     with db.within(finding=True), db.transaction() as store:
