@@ -32,9 +32,9 @@ from typing import Any
 from uuid import UUID
 
 import psutil  # type: ignore[import-untyped]
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
-from tests import fuzz, postgres
+from tests import fuzz, postgres, roles
 
 PATIENT = "patient@demo.example"
 WRITERS, WORKERS = 20, 2
@@ -71,12 +71,19 @@ class Server:
     tree: Path | None = None
     serve: tuple[str, ...] = SERVE
 
+    @property
+    def owner_url(self) -> str:
+        """Its database as the owner of the tables, where the server itself is not that."""
+        if make_url(self.url or "sqlite://").username != roles.APPLICATION:
+            return ""
+        return roles.as_role(self.url, roles.OWNER)
+
     def environ(self) -> dict[str, str]:
         """What it is told, and every command that looks at its clinic."""
         env = os.environ | {"FRESHTRAIL_MODE": "demo", "FRESHTRAIL_DATA": str(self.folder)}
         env |= {"PORT": str(self.port), "DATABASE_URL": self.url, "RATE_SIGN_IN": "1000000"}
         env |= {name: "1000000" for name in ("RATE_PER_PRINCIPAL", "RATE_PER_CLINIC")}
-        env |= {"WEB_WORKERS": str(WORKERS), "MIGRATION_DATABASE_URL": ""}
+        env |= {"WEB_WORKERS": str(WORKERS), "MIGRATION_DATABASE_URL": self.owner_url}
         return env | {"RESEARCH_DATABASE_URL": ""}
 
     def start(self) -> None:
@@ -117,7 +124,7 @@ class Server:
         """The moments of whose making the trail has the event; a repeat that was given the first
         answer has one that names none."""
         file = f"sqlite:///{self.folder / 'freshtrail.sqlite'}"
-        engine = create_engine(self.url or file)
+        engine = create_engine(self.owner_url or self.url or file)
         asked = text(
             "SELECT record_id FROM audit_events WHERE action = 'moment:notice' AND outcome = 'ok'"
             " AND record_id IS NOT NULL"
@@ -357,7 +364,9 @@ def on_postgres(kills: int, seed: int, within: float = GIVE_UP_S) -> Iterator[st
     """The server on PostgreSQL: workers, the server, backends and the postmaster are killed."""
     cluster, chance = postgres.start(durable=True), random.Random(seed)
     try:
-        with written_on(cluster.create("faults")) as writers:
+        roles.make_roles(cluster.url())
+        url = roles.as_role(cluster.create("faults", roles.OWNER), roles.APPLICATION)
+        with written_on(url) as writers:
             for name, kill in (
                 ("a worker", _a_worker(writers.server, chance)),
                 ("the server", _all_of(writers.server)),

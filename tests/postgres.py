@@ -46,11 +46,12 @@ class Cluster:
         query = {"host": str(self.folder), "port": "5432"}
         return str(URL.create("postgresql+psycopg", "postgres", database=dbname, query=query))
 
-    def create(self, dbname: str) -> str:
+    def create(self, dbname: str, owner: str = "postgres") -> str:
         """Create a database; gives its URL."""
         maintenance = f"host={self.folder} port=5432 user=postgres dbname=postgres"
         with psycopg.connect(maintenance, autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(dbname)))
+            made = sql.SQL("CREATE DATABASE {} OWNER {}")
+            connection.execute(made.format(sql.Identifier(dbname), sql.Identifier(owner)))
         return self.url(dbname)
 
     def start(self) -> None:

@@ -5,7 +5,6 @@ where there is none (a shallow clone, an archive), only the schema is judged.
 """
 
 import json
-import os
 import subprocess
 import sys
 import tarfile
@@ -180,9 +179,8 @@ def still_there(server: faults.Server, made: dict[str, str]) -> None:
 
 def migrate(server: faults.Server, *words: str) -> None:
     """`flask migrate` of this version, on the database of a server that may be running."""
-    env = os.environ | {"FRESHTRAIL_MODE": "demo", "FRESHTRAIL_DATA": str(server.folder)}
-    env |= {"DATABASE_URL": server.url, "RESEARCH_DATABASE_URL": ""}
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "migrate", *words]
+    env = server.environ()
     told = subprocess.run(command, env=env, capture_output=True, text=True, cwd=ROOT, check=False)
     assert told.returncode == 0, told.stderr
 
@@ -236,6 +234,6 @@ def test_the_version_of_before_serves_on_the_newest_schema_of_postgresql(
     old_tree: Path, tmp_path: Path, postgres_url: str
 ) -> None:
     fresh = database_on(roles.as_role(postgres_url, roles.OWNER))
-    made = upgraded(tmp_path, roles.as_role(next(fresh), roles.OWNER), old_tree)
+    made = upgraded(tmp_path, next(fresh), old_tree)
     assert len(made) == WRITTEN
     next(fresh, None)
