@@ -158,3 +158,25 @@ def test_and_where_the_database_stays_away_it_is_unknown(
         assert kind(check_in(call, scene)) == (503, "outcome_unknown")
     again = check_in(call, scene)
     assert (again.status_code, again.headers["Idempotent-Replayed"]) == (201, "true")
+
+
+def test_what_was_never_sent_is_known_not_to_be_done(
+    on_postgres_alone: None, call: Any, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = trips.sent
+
+    def sent(trip: trips.Trip, values: Any) -> Any:
+        with monkeypatch.context() as patched:
+            if "INSERT INTO check_ins" in trip.text:
+                patched.setattr(trips.Lines, "take", no_line)
+            return real(trip, values)
+
+    monkeypatch.setattr(trips, "sent", sent)
+    assert kind(check_in(call, scene)) == (503, "unavailable")
+    monkeypatch.undo()
+    again = check_in(call, scene)
+    assert again.status_code == 201 and "Idempotent-Replayed" not in again.headers
+
+
+def no_line(_lines: trips.Lines) -> Any:
+    raise psycopg.OperationalError("connection refused")
