@@ -98,7 +98,7 @@ def _sort(asked: Asked, kind: Kind, _modifier: str, value: str) -> Asked:
     for text in split(value):
         name = text.removeprefix("-")
         if name not in kind.every_param:
-            raise BadParam(f"_sort by {name[:80]} is not supported for {kind.type}.")
+            raise BadParam(f"_sort names a parameter that {kind.type} has not.")
         keys.append((name, text.startswith("-")))
     return replace(asked, sort=(*asked.sort, *keys))
 
@@ -109,13 +109,13 @@ def _include(asked: Asked, kind: Kind, modifier: str, value: str) -> Asked:
     param = kind.params.get(name)
     fits = param is not None and param.kind == REFERENCE and source == kind.type and not modifier
     if not fits or (target and param is not None and target not in param.targets):
-        raise BadParam(f"_include={value[:80]} is not supported for {kind.type}.")
+        raise BadParam(f"This _include is not supported for {kind.type}.")
     return replace(asked, includes=(*asked.includes, Include(name, target or None)))
 
 
 def _revinclude(asked: Asked, kind: Kind, modifier: str, value: str) -> Asked:
     if value != "Provenance:target" or modifier or kind.chart is None:
-        raise BadParam(f"_revinclude={value[:80]} is not supported for {kind.type}.")
+        raise BadParam(f"This _revinclude is not supported for {kind.type}.")
     return replace(asked, with_provenance=True)
 
 

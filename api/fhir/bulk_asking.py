@@ -70,7 +70,7 @@ class Kickoff:
         """`_type`: which types, comma between."""
         for name in filter(None, map(str.strip, value.split(","))):
             if name not in KINDS:
-                raise ValueError(f"_type={name[:80]} is not served here.")
+                raise ValueError("_type names a type that is not served here.")
             if name not in self.types:
                 self.types.append(name)
 
@@ -79,7 +79,7 @@ class Kickoff:
         for text in NEXT_FILTER.split(value):
             name, _, query = text.partition("?")
             if name not in KINDS or not query:
-                raise ValueError(f"_typeFilter={text[:80]} is no search of a type.")
+                raise ValueError("_typeFilter holds what is no search of a type.")
             filters_of(name, query)
             self.filters.append((name, query))
         if len(self.filters) > MAX_FILTERS:
@@ -136,7 +136,7 @@ def filters_of(name: str, query: str) -> tuple[Filter, ...]:
     kind, asked = KINDS[name], []
     for key, value in parse_qsl(query, keep_blank_values=True):
         if key.partition(":")[0] not in kind.every_param:
-            raise ValueError(f"_typeFilter can't narrow {name} by {key[:80]}.")
+            raise ValueError(f"_typeFilter can't narrow {name} so.")
         asked.append((key, value))
     try:
         return asking.understand(kind, asked, False).filters

@@ -26,12 +26,12 @@ def span(text: str) -> Span:
     """From when until when (not included) a date, dateTime or instant lasts; UTC without a zone."""
     matched = FORM.fullmatch(text.replace(" ", "+"))
     if matched is None:
-        raise BadDate(f"{text[:40]} is no date such as 2026-01-31.")
+        raise BadDate("A date is expected, such as 2026-01-31.")
     year, month, on, hour, minute, second, fraction, zone = matched.groups()
     try:
         start = _start(year, month, on, hour, minute, second, fraction, zone)
     except (ValueError, OverflowError):
-        raise BadDate(f"{text[:40]} is no date such as 2026-01-31.") from None
+        raise BadDate("A date is expected, such as 2026-01-31.") from None
     try:
         return start, _end(start, month, on, hour, second, fraction)
     except (ValueError, OverflowError):

@@ -87,9 +87,8 @@ def _take(told: Told, name: str, value: str) -> None:
         told.since = value
     elif name == "_type":
         names = tuple(one.strip() for one in value.split(","))
-        unknown = [one for one in names if one not in (*CHARTED, *BESIDE)]
-        if unknown:
-            raise ValueError(f"_type={unknown[0][:80]} is not in a patient's chart.")
+        if any(one not in (*CHARTED, *BESIDE) for one in names):
+            raise ValueError("_type names what is not in a patient's chart.")
         told.types = tuple(one for one in (*CHARTED, *BESIDE) if one in names)
     elif name not in ("_format", "_pretty"):
         raise ValueError(f"The parameter {name[:80]} is not supported for $everything.")

@@ -80,9 +80,16 @@ def filter_of(name: str, param: Param, modifier: str, text: str) -> Filter:
             raise BadParam(f"{name}:missing is true or false.")
         return Filter(name, param, modifier, values)
     if param.kind == DATE:
+        _check_dates(name, values)
+    return Filter(name, param, modifier, values)
+
+
+def _check_dates(name: str, values: tuple[str, ...]) -> None:
+    try:
         for value in values:
             dates.asked(value)
-    return Filter(name, param, modifier, values)
+    except dates.BadDate:
+        raise BadParam(f"{name} is a date, such as 2026-01-31.") from None
 
 
 MODIFIERS: Final = {

@@ -6,6 +6,7 @@ import jsonschema_rs
 import pytest
 from flask import Flask
 
+from tests.builders import Scene
 from tests.fhir.charts import Client
 from tests.fhir.test_validity import schema_of
 
@@ -110,3 +111,30 @@ def test_who_asks_too_often_is_told_when_to_come_again(
     answer = ehr.get("/Patient")
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")
     assert answer.json["issue"][0]["code"] == "throttled"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "/Patient?birthdate=1990-13-45Firn",
+        "/Patient?_sort=Firn",
+        "/Patient?_count=Firn",
+        "/Patient?_lastUpdated=Firn",
+        "/Goal?_include=Goal:Firn",
+        "/Goal?_revinclude=Firn",
+        "/Patient/{me}/_history?_since=Firn",
+        "/Patient/{me}/$everything?_type=Firn",
+        "/Patient/{me}/$everything?_since=Firn",
+        "/$export?_type=Firn",
+        "/$export?_typeFilter=Firn%3Fpatient=1",
+        "/$export?_typeFilter=Goal%3FFirn=1",
+        "/$export?_typeFilter=Goal%3F_lastUpdated=Firn",
+    ],
+)
+def test_what_was_sent_is_not_said_again(
+    ehr: Client, seen: dict[str, Any], scene: Scene, asked: str
+) -> None:
+    path = asked.replace("{me}", str(scene.patient["id"]))
+    answer = ehr.get(path, headers={"Prefer": "respond-async"})
+    assert answer.status_code == 400 and answer.json["resourceType"] == "OperationOutcome"
+    assert "Firn" not in answer.text
