@@ -16,9 +16,11 @@ from flask import Flask
 from sqlalchemy import select
 
 from api import backups, clock, config, db, field_keys, schema, vault
+from api.audit import inspecting
+from api.audit.trail import SYSTEM
 from api.backups import charts
 from api.backups.making import connected
-from api.core import replay
+from api.core import refusals, replay, sealing
 from api.core.patients import patients
 from api.core.treatment import notes
 from api.errors import Unsafe
@@ -166,6 +168,24 @@ def test_from_a_shelf_that_takes_no_mark_it_is_checked_and_restored(
     with empty_database(tmp_path):
         told = shell("restore", str(backup))
     assert told.exit_code == 0 and "could not" not in told.output, told.output
+
+
+def test_the_chain_of_no_clinic_goes_along(app: Flask, programs: None, tmp_path: Path) -> None:
+    refused = refusals.Group("2026-11-25T02:00Z", "192.0.2.9", "v1", "throttled")
+    refusals.write({refused: 4})
+    with db.within(SYSTEM), db.transaction():
+        while sealing.seal_due():
+            pass
+    made = backups.make(tmp_path / "shelf", lambda _: None)
+    backups.check(made, lambda _: None)
+    with empty_database(tmp_path):
+        backups.restore(made, lambda _: None)
+        schema.upgrade()  # which lets the application in again
+        found = refusals.told(datetime(2026, 11, 25, tzinfo=UTC))
+        with inspecting.one_moment(config.settings().url) as connection:
+            [report] = inspecting.inspect(connection, None, [SYSTEM])
+    assert found["192.0.2.9", "v1", "throttled"].times == 4
+    assert report.verdict.sealed > 0 and report.verdict.tampering == []
 
 
 def test_nothing_is_restored_over_what_is_there(backup: Path, tmp_path: Path) -> None:
