@@ -38,6 +38,7 @@ BY_KIND: dict[str, list[Any]] = {
     "query": corpus.QUERIES,
     "path": corpus.SEGMENTS,
     "header": HEADERS,
+    "form": corpus.QUERIES,
 }
 
 
@@ -122,13 +123,14 @@ def body_with(body: Any, target: Target, payload: bytes) -> bytes:
     """The body of a target as bytes, with the payload where it belongs."""
     if target.kind == "value":
         return json.dumps(placed(body, target.place)).encode().replace(b'"@@here@@"', payload)
-    inside = _at(body, target.place)
+    inside = at(body, target.place)
     inside = inside if isinstance(inside, dict) else {}
     whole = placed(body, target.place, inside | {NAMED: 0})
     return json.dumps(whole).encode().replace(b'"@@member@@": 0', payload)
 
 
-def _at(body: Any, place: tuple[str, ...]) -> Any:
+def at(body: Any, place: tuple[str, ...]) -> Any:
+    """What stands at a place of a body; None where nothing does."""
     for step in place:
         if isinstance(body, dict):
             body = body.get(step)

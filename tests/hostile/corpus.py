@@ -333,6 +333,25 @@ HEADERS: dict[str, list[str]] = {
     "X-Forwarded-For": ["127.0.0.1", "x" * 500, "\xff", "1.2.3.4, 5.6.7.8"],
     "X-Background": ["1", "\xff", "x" * 500],
     "Host": ["", "evil.example", "a b", "x" * 300, "[::1", "127.0.0.1:99999", "\xff"],
+    "Prefer": [
+        *(
+            "",
+            "respond-async",
+            "handling=lenient",
+            "handling=lenient;;=",
+            "return=",
+            "return=minimal",
+        ),
+        *("return=OperationOutcome", "\xff", "return=minimal; " * 300, ",;,"),
+    ],
+    "If-None-Exist": [
+        *("", "?", "identifier=", "identifier=%00", "_id=%ff", "a=b&a=b", "\xff", "name:exact=x"),
+        *("identifier=a|b" * 300, "_lastUpdated=gt2026", "identifier=|", "identifier=%ed%a0%80|a"),
+    ],
+    "If-Modified-Since": [
+        *("", "x", "\xff", "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"),
+        *("Mon, 01 Jan 0001 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 -1400"),
+    ],
     "Cookie": ["a=b; " * 500, "\xff", "session=.eJx"],
 }
 """Values of headers; what can't stand in a header at all is sent by the raw framing tests."""

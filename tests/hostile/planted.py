@@ -6,14 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import String, Text, cast, select
+from sqlalchemy import JSON, String, Text, cast, select
 
 from api import db
 from api.db import Sealed
-from tests.hostile import aiming
+from api.fhir.kinds import KINDS
+from tests.fhir.matrix import World as EhrWorld
+from tests.hostile import aiming, ehr_aiming
 from tests.hostile.aiming import Target
 
 WORD = re.compile(r"canary(\d+)wren", re.IGNORECASE)
+WHOLLY = ("", "Patient")
+"""Types of which every route is asked with a word; of the others their searches are."""
 SHAPES = {
     "email": "{}@mail.example",
     "url": "https://{}.example/",
@@ -78,6 +82,26 @@ def places(document: dict[str, Any]) -> list[Target]:
     return [one for one in aiming.targets(document) if one.kind in ("value", "query", "path")]
 
 
+def places_of_ehrs(world: EhrWorld) -> list[Target]:
+    """Every parameter and id of the door for EHR systems, and every text that is created there."""
+    aims = ehr_aiming.targets(world)
+    found = [one for one in aims if one.kind in ("query", "form", "path") and _is_told(one)]
+    for name, row in ehr_aiming.ROWS.items():
+        if row.deed in ("create", "subscribe") and row.method == "POST":
+            body = ehr_aiming.body_of(world, row)
+            texts = [p for p, _ in ehr_aiming.places(body) if isinstance(aiming.at(body, p), str)]
+            found += [Target(name, "value", place) for place in texts]
+    return found
+
+
+def _is_told(target: Target) -> bool:
+    """Whether something is planted there: all types are searched alike, and some have to do."""
+    row = ehr_aiming.ROWS[target.route]
+    if row.kind in WHOLLY:
+        return True
+    return row.name == f"GET /{row.kind}" and target.place[0] in KINDS[row.kind].params
+
+
 def sealed_as_stored() -> dict[str, str]:
     """Every sealed column as the database holds it, in one text each."""
     found = {}
@@ -91,12 +115,12 @@ def sealed_as_stored() -> dict[str, str]:
 
 
 def clear_as_stored() -> dict[str, str]:
-    """Every column of words that is not sealed."""
+    """Every column of words that is not sealed, and what is kept as JSON."""
     found = {}
     with db.transaction() as store:
         for table in db.metadata.sorted_tables:
             for column in table.c:
-                if isinstance(column.type, String) and not isinstance(column.type, Sealed):
-                    raw = store.execute(select(column)).scalars().all()
-                    found[f"{table.name}.{column.name}"] = " ".join(map(str, filter(None, raw)))
+                if isinstance(column.type, String | JSON):
+                    raw = store.execute(select(cast(column, Text))).scalars().all()
+                    found[f"{table.name}.{column.name}"] = " ".join(filter(None, raw))
     return found

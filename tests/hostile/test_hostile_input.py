@@ -28,7 +28,8 @@ FULL = bool(os.environ.get("HOSTILE_FULL"))
 SEED = os.environ.get("HOSTILE_SEED", "20261125")
 REQUESTS = int(os.environ.get("HOSTILE_REQUESTS", "4000"))
 MOVES = ("arrive", "start", "complete", "cancel", "no-show", "end", "withdraw", "sign", "discharge")
-ASKED_BY = ("CT", "CA", "PS")
+ASKED_BY = ("CT", "CA", "PS", "PR", "AY")
+PROBLEM = "application/problem+json"
 OURS = ("Traceback", "sqlalchemy", "psycopg", "sqlite3", "SELECT ", "INSERT ", 'File "/')
 """What no answer may show of how it came about."""
 ROWS = matrix.rows()
@@ -57,12 +58,14 @@ def test_every_field_and_every_parameter_of_the_document_is_aimed_at(application
         assert (route, tuple(place)) in named, (route, place)
 
 
-def chosen(aims: list[Target], part: int) -> list[tuple[Target, Any]]:
+def chosen(
+    aims: list[Target], part: int, parts: int = PARTS, requests: int = REQUESTS
+) -> list[tuple[Target, Any]]:
     """The cases of a part: each target gets its share of the corpus, drawn by the seed."""
     drawn, found = random.Random(f"{SEED}:{part}"), []
     for number, aim in enumerate(aims):
-        if number % PARTS == part:
-            share = len(aim.payloads) if FULL else max(1, round(REQUESTS / len(aims)))
+        if number % parts == part:
+            share = len(aim.payloads) if FULL else max(1, round(requests / len(aims)))
             found += [
                 (aim, one) for one in drawn.sample(aim.payloads, min(share, len(aim.payloads)))
             ]
@@ -77,8 +80,8 @@ def ends_something(route: str) -> bool:
 class Sender:
     """Sends cases as somebody who may do what is asked for."""
 
-    def __init__(self, app: Flask) -> None:
-        self.world, self.sent, self.ended = World(app), 0, False
+    def __init__(self, app: Flask, world: World | None = None) -> None:
+        self.world, self.sent, self.ended = world or World(app), 0, False
         with db.transaction():
             readying.let(self.world.scene["CT"].user_id, *Privilege)
         self.clients: dict[str, FlaskClient] = {}
@@ -113,7 +116,8 @@ class Sender:
             path = self._path(route, **{target.place[0]: payload})
         self.ended = "/me/sign-ins/" in path
         client = self.clients.setdefault(who, self.world.app.test_client())
-        return client.open(f"/api/v1{path}", method=method, headers=headers, data=data)
+        full = path if path.startswith("/research/") else f"/api/v1{path}"
+        return client.open(full, method=method, headers=headers, data=data)
 
     def _who(self, route: str) -> str:
         cells = ROWS[route]
@@ -153,21 +157,30 @@ def test_no_answer_is_a_fault_of_ours_and_both_databases_agree(
     app: Flask, database: str, part: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     cases = chosen(aiming.targets(app.extensions["v1"].spec.to_dict()), part)
-    send, statuses, wrong = Sender(app), [], []
+    send = Sender(app)
+    statuses = answered(send, cases, PROBLEM)
+    what_was_stored_can_be_read(send)
+    folder = shared_folder(tmp_path_factory)
+    agree(folder, part, database, cases, statuses)
+
+
+def answered(send: Any, cases: list[tuple[Target, Any]], *forms: str) -> list[int]:
+    """The statuses of all answers, none of which is a fault of ours, or shows how it came about.
+
+    A refusal is of one of these forms.
+    """
+    statuses, wrong = [], []
     for target, payload in cases:
         answer = send(target, payload)
         said = answer.data.decode(errors="replace")  # a picture or a PDF is no text
         where = f"{target} <- {payload[:200]!r}: {answer.status_code} {said[:500]}"
-        is_problem = answer.content_type == "application/problem+json"
-        is_plain = is_problem and not any(word in said for word in OURS)
+        is_plain = answer.content_type in forms and not any(word in said for word in OURS)
         if answer.status_code >= 500 or (answer.status_code >= 400 and not is_plain):
             wrong.append(where)
         statuses.append(answer.status_code)
         answer.close()
     assert wrong == []
-    what_was_stored_can_be_read(send)
-    folder = shared_folder(tmp_path_factory)
-    agree(folder, part, database, cases, statuses)
+    return statuses
 
 
 def what_was_stored_can_be_read(send: Sender) -> None:
@@ -181,7 +194,7 @@ def what_was_stored_can_be_read(send: Sender) -> None:
 
 
 def agree(
-    folder: Path, part: int, database: str, cases: list[tuple[Target, Any]], mine: list[int]
+    folder: Path, part: int | str, database: str, cases: list[tuple[Target, Any]], mine: list[int]
 ) -> None:
     """Compare with what the other database answered, once both have."""
     (folder / f"hostile-{part}-{database}").write_text(json.dumps(mine))

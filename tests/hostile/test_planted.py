@@ -16,13 +16,18 @@ from prometheus_client import REGISTRY, generate_latest
 from sqlalchemy import update
 
 from api import clock, config, db, logs
+from api.core.ehr.subscriptions.tables import ehr_subscriptions
 from api.outbox import events
 from api.outbox.tables import webhook_deliveries, webhooks
 from api.worker import Worker
 from tests.builders import Scene
+from tests.fhir.matrix import World as EhrWorld
 from tests.hostile import planted
+from tests.hostile.aiming import Target
+from tests.hostile.ehr_aiming import EhrSender
 from tests.hostile.planted import Planting
 from tests.hostile.test_hostile_input import Sender, ends_something
+from tests.house.matrix import World
 from tests.outbox.conftest import make_webhook
 from tests.outbox.receiver import Receiver, receiving
 from tests.test_figures import build_counting
@@ -47,6 +52,10 @@ CLEAR = {
     "patients.legal_family",
     "patients.legal_given",
     "patients.preferred_name",
+    "research_agreements.recipient",
+    "research_keys.name",
+    "research_projects.purpose",
+    "research_projects.title",
     "rooms.name",
     "rooms.room_key",
     "users.display_name",
@@ -86,44 +95,53 @@ def counting(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
     return made
 
 
-def plant(send: Sender) -> Planting:
+def plant(planting: Planting, send: Any, aims: list[Target]) -> None:
     """Plant everywhere; what ends a record comes last."""
-    planting = Planting()
-    document = send.world.app.extensions["v1"].spec.to_dict()
-    aims = planted.places(document)
     for target in sorted(aims, key=lambda one: ends_something(one.route)):
         for word in planting.tries(target):
             answer = send(target, planted.as_payload(target, word))
             assert answer.status_code < 500, (str(target), answer.text)
             planting.heard(target, word, answer)
             answer.close()
+
+
+def planted_at_every_door(app: Flask, clinic: World, ehrs: EhrWorld) -> Planting:
+    """Words of their own at each door, by somebody who may do what is asked for there."""
+    planting, send = Planting(), Sender(app, clinic)
+    for door in ("v1", "research"):
+        plant(planting, send, planted.places(app.extensions[door].spec.to_dict()))
+    plant(planting, EhrSender(app, ehrs), planted.places_of_ehrs(ehrs))
     return planting
 
 
-def delivered(scene: Scene, hook: db.Values, receiver: Receiver) -> list[str]:
-    """What our webhook got of all that happened, once a worker has told it."""
-    others = webhooks.c.id != hook["id"]
+def delivered(hooks: list[tuple[Scene, db.Values]], receiver: Receiver) -> list[str]:
+    """What our webhooks got of all that happened, once a worker has told them."""
+    ours = [hook["id"] for _, hook in hooks]
+    others, gone = webhooks.c.id.not_in(ours), {"deleted_at": clock.now()}
     with db.transaction() as store:
+        store.execute(update(ehr_subscriptions).values(gone))  # nobody shakes hands there
         store.execute(update(webhooks).where(others).values(disabled_at=clock.now()))
-        theirs = update(webhook_deliveries).where(webhook_deliveries.c.webhook_id != hook["id"])
+        theirs = update(webhook_deliveries).where(webhook_deliveries.c.webhook_id.not_in(ours))
         store.execute(theirs.values(state="cancelled", leased_until=None))
-    with pytest.MonkeyPatch.context() as patch:
-        only_for(scene, patch)
-        Worker().run(once=True)
+    for scene, _ in hooks:
+        with pytest.MonkeyPatch.context() as patch:
+            only_for(scene, patch)
+            Worker().run(once=True)
     return [f"{m.path} {m.headers} {m.body.decode()}" for m in receiver.messages]
 
 
 def test_what_is_planted_is_found_nowhere_but_where_it_is_read(
     counting: Flask, told: StringIO, receiver: Receiver
 ) -> None:
-    send = Sender(counting)
+    clinic, ehrs = World(counting), EhrWorld(counting)
     letters = config.settings().data / "mail.ndjson"
     before = letters.stat().st_size if letters.exists() else 0
     with db.transaction():
-        hook = make_webhook(send.world.scene, receiver, *events.EVENTS)
-    planting = plant(send)
+        scenes = (clinic.scene, ehrs.scene)
+        hooks = [(one, make_webhook(one, receiver, *events.EVENTS)) for one in scenes]
+    planting = planted_at_every_door(counting, clinic, ehrs)
     assert len(planting.places) >= LEAST and len(planting.taken) >= LEAST_TAKEN, planting.taken
-    figures, got = generate_latest(REGISTRY).decode(), delivered(send.world.scene, hook, receiver)
+    figures, got = generate_latest(REGISTRY).decode(), delivered(hooks, receiver)
     assert "freshtrail_requests_total" in figures and len(got) >= LEAST_TOLD
     assert told.getvalue().count('"event": "request"') >= LEAST
     for name, text in {
