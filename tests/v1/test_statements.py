@@ -17,9 +17,10 @@ MOST = {
     "list_patients": {"postgres": 1, "sqlite": 4},
     "list_checkins": {"postgres": 1, "sqlite": 3},
     "log_checkin": {"postgres": 2, "sqlite": 8},
-    "sign_in": {"postgres": 9, "sqlite": 9},
+    "sign_in": {"postgres": 13, "sqlite": 13},
 }
-"""On PostgreSQL a hot read is one statement."""
+"""On PostgreSQL a hot read is one statement. A sign-in is one on a device that is not known, of which
+a letter tells: four of its statements are for that."""
 
 
 @contextmanager
