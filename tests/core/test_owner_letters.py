@@ -110,7 +110,7 @@ def test_whoever_signed_in_before_is_told_of_a_device_that_is_not_known(
 
 
 def test_the_very_first_sign_in_of_an_account_is_no_news(scene: Scene, letters: Sent) -> None:
-    who = {"email": "new@test.example", "role": "analyst", "display_name": "New One"}
+    who = {"email": "first@test.example", "role": "analyst", "display_name": "New One"}
     with db.transaction():
         token = invitations.invite(scene["CA"].actor, who)["token"]
     with db.transaction():

@@ -196,7 +196,7 @@ def test_the_patient_takes_all_that_is_theirs_along(call: Any, scene: Scene) -> 
 
 
 def test_nobody_comes_in_and_the_invitation_stays_good(call: Any, scene: Scene) -> None:
-    asked = {"email": "new@test.example", "role": "clinician", "display_name": "New"}
+    asked = {"email": "waits@test.example", "role": "clinician", "display_name": "New"}
     token = call("CA").post("/invitations", asked).json["token"]
     suspend(scene)
     body = {"token": token, "password": "a path in new snow"}

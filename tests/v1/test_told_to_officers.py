@@ -55,7 +55,7 @@ def test_a_new_password_and_an_invitation_that_was_taken_up(
     assert (event["record_id"], event["type"]) == (str(scene["CT"].user_id), "user")
     assert event["request_id"] == done.headers["X-Request-ID"]
 
-    whom = {"email": "new@test.example", "role": "analyst", "display_name": "New One"}
+    whom = {"email": "joins@test.example", "role": "analyst", "display_name": "New One"}
     asked = call("CA").post("/invitations", whom)
     assert asked.status_code == 201, asked.text
     accept = {"token": asked.json["token"], "password": NEW}
