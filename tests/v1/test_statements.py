@@ -19,8 +19,8 @@ MOST = {
     "log_checkin": {"postgres": 2, "sqlite": 8},
     "sign_in": {"postgres": 13, "sqlite": 13},
 }
-"""On PostgreSQL a hot read is one statement. A sign-in is one on a device that is not known, of which
-a letter tells: four of its statements are for that."""
+"""On PostgreSQL a hot read is one statement. The sign-in is from a device that is not known, of
+which a letter tells: four of its statements are for that."""
 
 
 @contextmanager
