@@ -1,5 +1,6 @@
 """Every test runs on SQLite and on real PostgreSQL; each makes a clinic of its own."""
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -51,6 +52,13 @@ def pytest_configure(config: pytest.Config) -> None:
     shadows.forbid()
     minute = clock.now()
     refusals.tally = refusals.Tally(lambda: minute)  # it never ends: nothing is written unasked
+
+
+def pytest_runtest_setup() -> None:
+    """Let our loggers be heard: a linter that ran within another test has silenced them."""
+    for name, log in logging.root.manager.loggerDict.items():
+        if isinstance(log, logging.Logger) and name.partition(".")[0] == "freshtrail":
+            log.disabled = False
 
 
 ONLY = {"on_postgres_alone": "postgres", "on_sqlite_alone": "sqlite"}

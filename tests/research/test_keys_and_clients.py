@@ -106,16 +106,18 @@ def test_a_program_of_an_ehr_opens_nothing_here(world: Keyed, route: str) -> Non
     request_id = uuid4().hex
     answer = world.call("SY", route, **{"X-Request-ID": request_id})
     told = [(e["action"], e["outcome"], e["actor_id"]) for e in trail_of(request_id)]
-    assert answer.status_code == 401
-    refused(world, route, "SY", answer, told)
+    refused(world, route, "SY", answer, told, 403)
 
 
-def refused(world: Keyed, route: str, persona: str, answer: Any, told: list[Any]) -> None:
-    """Who is not known here is told 401; nothing is changed, and no line is in the trail."""
-    assert answer.status_code == 401, (route, answer.status_code, answer.text)
-    assert answer.content_type == "application/problem+json"
-    assert answer.headers["WWW-Authenticate"].startswith("Bearer") and told == []
+def refused(
+    world: Keyed, route: str, persona: str, answer: Any, told: list[Any], status: int = 401
+) -> None:
+    """Who is not known here is told 401, and who is at another door 403; nothing is changed, and no
+    line is in the trail."""
+    assert answer.status_code == status, (route, answer.status_code, answer.text)
+    assert answer.content_type == "application/problem+json" and told == []
+    assert (status == 401) == answer.headers.get("WWW-Authenticate", "").startswith("Bearer")
     nowhere = world.call(persona, route, nowhere=True)
-    assert nowhere.status_code == 401
-    no_better(world, route, persona, 401)
+    assert nowhere.status_code == status
+    no_better(world, route, persona, status)
     assert witness.look() <= LEFT_BEHIND
