@@ -131,6 +131,7 @@ def test_where_there_is_no_room_for_the_mark_it_ends_at_once(
     tmp_path.rmdir()
     os.kill(os.getpid(), signal.SIGTERM)
     until(lambda: ended)
+    assert ended == [signal.SIGTERM] and not draining.is_draining()
     drain.forget()
 
 

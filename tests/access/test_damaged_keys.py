@@ -2,9 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,8 @@ from flask import Flask
 
 from api import key_files
 from api.access import client_tokens, keys, signing_files, tokens
-from api.config import settings
 from api.errors import Unsafe
+from tests.access.conftest import forget
 from tests.builders import Scene
 
 Harm = Callable[[Path, Path], object]
@@ -41,23 +39,6 @@ HARMS: dict[str, Harm] = {
     "the folder is not mounted": lambda folder, _path: put_in_place(folder, "folder"),
     "the folder is a file": lambda folder, _path: put_in_place(folder, "file"),
 }
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[Path]:
-    """A folder with one key, in use meanwhile."""
-    changed = replace(settings(), data=tmp_path)
-    monkeypatch.setattr(keys, "settings", lambda: changed)
-    keys.add_key(tmp_path / "keys", datetime.now(UTC) - timedelta(days=100))
-    yield tmp_path / "keys"
-    forget()
-
-
-def forget() -> None:
-    """What a process knows that has just begun."""
-    tokens._good.clear()
-    client_tokens._good.clear()
-    signing_files._Last.look = None
 
 
 def ask(app: Flask, path: str, token: str) -> Any:

@@ -6,8 +6,6 @@ import subprocess
 import sys
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -20,19 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from flask import Flask
 
 from api.access import client_tokens, keys, signing_files, tokens
-from api.config import settings
 from api.errors import NotSignedIn, Unsafe
 from tests.builders import Scene
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[Path]:
-    """A folder with one key of long ago, in use meanwhile."""
-    changed = replace(settings(), data=tmp_path)
-    monkeypatch.setattr(keys, "settings", lambda: changed)
-    keys.add_key(tmp_path / "keys", datetime.now(UTC) - timedelta(days=100))
-    yield tmp_path / "keys"
-    tokens._good.clear()
 
 
 def states() -> dict[str, str]:

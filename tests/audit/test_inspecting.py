@@ -218,13 +218,18 @@ def grown(clinic_id: UUID, folder: Path) -> list[int]:
     return ends
 
 
+def cut(clinic_id: UUID, folder: Path, size: int) -> None:
+    """Leave so many bytes of a clinic's checkpoints."""
+    with checkpoints.file_of(folder, clinic_id).open("r+b") as file:
+        file.truncate(size)
+
+
 def test_a_file_cut_in_half_is_told_also_once_it_was_appended_to_and_until_an_intended_restore(
     scene: Scene, folder: Path, application: Flask
 ) -> None:
     here = scene.clinic_id
-    (first, last), path = grown(here, folder), checkpoints.file_of(folder, here)
-    with path.open("r+b") as file:
-        file.truncate((first + last) // 2)
+    first, last = grown(here, folder)
+    cut(here, folder, (first + last) // 2)
     assert told(look(folder, here)[here]) == [(4, "checkpoint_edited_or_missing")]
     write(here, 1)
     seal()
@@ -239,9 +244,8 @@ def test_an_end_that_was_never_told_since_the_power_went_is_no_alarm(
     scene: Scene, folder: Path
 ) -> None:
     here = scene.clinic_id
-    (first, last), path = grown(here, folder), checkpoints.file_of(folder, here)
-    with path.open("r+b") as file:
-        file.truncate((first + last) // 2)
+    first, last = grown(here, folder)
+    cut(here, folder, (first + last) // 2)
     with db.transaction() as store:  # as it stood before the second was written
         mine = update(audit_heads).where(audit_heads.c.clinic_id == here)
         store.execute(mine.values(told_seq=2))
@@ -257,9 +261,8 @@ def test_checkpoints_that_were_taken_from_the_end_of_their_file_are_told_of(
     scene: Scene, folder: Path, left: int
 ) -> None:
     here = scene.clinic_id
-    (first, _last), path = grown(here, folder), checkpoints.file_of(folder, here)
-    with path.open("r+b") as file:
-        file.truncate(first * left)
+    first, _last = grown(here, folder)
+    cut(here, folder, first * left)
     assert told(look(folder, here)[here]) == [(4, "checkpoint_edited_or_missing")]
 
 

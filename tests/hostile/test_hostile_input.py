@@ -161,7 +161,7 @@ def test_no_answer_is_a_fault_of_ours_and_both_databases_agree(
     statuses = answered(send, cases, PROBLEM)
     what_was_stored_can_be_read(send)
     folder = shared_folder(tmp_path_factory)
-    agree(folder, part, database, cases, statuses)
+    assert differing(folder, part, database, cases, statuses) == []
 
 
 def answered(send: Any, cases: list[tuple[Target, Any]], *forms: str) -> list[int]:
@@ -193,19 +193,18 @@ def what_was_stored_can_be_read(send: Sender) -> None:
                     assert answer.status_code < 500, f"{who} {route}: {answer.data[:500]!r}"
 
 
-def agree(
+def differing(
     folder: Path, part: int | str, database: str, cases: list[tuple[Target, Any]], mine: list[int]
-) -> None:
-    """Compare with what the other database answered, once both have."""
+) -> list[str]:
+    """What the other database answered otherwise; nothing until both have answered."""
     (folder / f"hostile-{part}-{database}").write_text(json.dumps(mine))
     other = folder / f"hostile-{part}-{'postgres' if database == 'sqlite' else 'sqlite'}"
     if not other.exists():
-        return
+        return []
     theirs = json.loads(other.read_text())
     assert len(theirs) == len(mine)
-    differ = [
+    return [
         f"{target} <- {payload[:120]!r}: {a} here, {b} there"
         for (target, payload), a, b in zip(cases, mine, theirs, strict=True)
         if a != b
     ]
-    assert differ == []

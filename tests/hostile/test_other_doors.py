@@ -23,9 +23,9 @@ from tests.hostile.test_hostile_input import (
     PROBLEM,
     SEED,
     Sender,
-    agree,
     answered,
     chosen,
+    differing,
     shared_folder,
     what_was_stored_can_be_read,
 )
@@ -79,7 +79,8 @@ def test_an_ehr_meets_no_fault_of_ours_and_both_databases_agree(
         for path in (f"/{kind}?_count=1000", f"/{kind}?_sort=_lastUpdated&_summary=true"):
             answer = world.wide.sign_in().get(path)
             assert answer.status_code == 200, f"{path}: {answer.text[:500]}"
-    agree(shared_folder(tmp_path_factory), "ehr", database, cases, statuses)
+    folder = shared_folder(tmp_path_factory)
+    assert differing(folder, "ehr", database, cases, statuses) == []
 
 
 def test_an_analyst_meets_no_fault_of_ours_and_both_databases_agree(
@@ -90,4 +91,5 @@ def test_an_analyst_meets_no_fault_of_ours_and_both_databases_agree(
     cases, send = chosen(aims, 0, 1, RESEARCH_REQUESTS), Sender(app)
     statuses = answered(send, cases, PROBLEM)
     what_was_stored_can_be_read(send)
-    agree(shared_folder(tmp_path_factory), "research", database, cases, statuses)
+    folder = shared_folder(tmp_path_factory)
+    assert differing(folder, "research", database, cases, statuses) == []

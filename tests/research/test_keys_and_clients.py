@@ -106,6 +106,7 @@ def test_a_program_of_an_ehr_opens_nothing_here(world: Keyed, route: str) -> Non
     request_id = uuid4().hex
     answer = world.call("SY", route, **{"X-Request-ID": request_id})
     told = [(e["action"], e["outcome"], e["actor_id"]) for e in trail_of(request_id)]
+    assert answer.status_code == 403 and told == []
     refused(world, route, "SY", answer, told, 403)
 
 
